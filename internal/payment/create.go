@@ -1,0 +1,389 @@
+package payment
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tongbao-pay/tongbao/internal/money"
+)
+
+// CreateRequest is an app's wish to collect money.
+type CreateRequest struct {
+	OutTradeNo  string            `json:"out_trade_no"`
+	Amount      int64             `json:"amount"`
+	Currency    money.Currency    `json:"currency"`
+	Description string            `json:"description"`
+	Channel     Channel           `json:"channel"`
+	Product     Product           `json:"product"`
+	Payer       Payer             `json:"payer"`
+	ClientIP    string            `json:"-"` // the same payer may come back from another address
+	ExpiresIn   time.Duration     `json:"expires_in"`
+	ExpiresAt   time.Time         `json:"expires_at"` // wins over ExpiresIn
+	ReturnURL   string            `json:"return_url"`
+	Metadata    map[string]string `json:"metadata"`
+	Account     string            `json:"account"`
+}
+
+// Applicant is the app on whose behalf a use case runs.
+type Applicant struct {
+	AppID      string
+	LatePolicy LatePolicy
+}
+
+// Created is the answer to a create request.
+type Created struct {
+	Payment *Payment
+	New     bool            // false: the request repeated an earlier one
+	Invoke  json.RawMessage // the front end's signed parameters, where the product has them
+}
+
+// Limits of a payment's life. The upper one is where the providers' own default closes an order.
+const (
+	ExpiryMin     = time.Minute
+	ExpiryMax     = 7 * 24 * time.Hour
+	ExpiryDefault = 30 * time.Minute
+)
+
+// placeWait is how long a repeated request waits for the first one's answer before it says "processing".
+const placeWait = 3 * time.Second
+
+var outNumber = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
+
+// Create places a payment at its provider, or answers with the one that the same request placed before.
+//
+// The payment in the answer is pending with a usable credential; or processing, when the provider's answer is not
+// known: repeat the request, it is safe. Errors are [*Error].
+func (s *Service) Create(ctx context.Context, app Applicant, req CreateRequest) (*Created, error) {
+	now := s.clock()
+	if req.Currency == "" {
+		req.Currency = money.CNY
+	}
+	if err := req.validate(now); err != nil {
+		return nil, err
+	}
+	hash := req.hash()
+	p, err := s.store.PaymentByOutTradeNo(ctx, app.AppID, req.OutTradeNo)
+	if errors.Is(err, ErrNotFound) {
+		p, err = s.intend(ctx, app, req, hash, now)
+		if err == nil {
+			created, err := s.place(ctx, p)
+			if created != nil {
+				created.New = true
+			}
+			return created, err
+		}
+		if errors.Is(err, ErrConflict) { // the same number, a moment earlier
+			p, err = s.store.PaymentByOutTradeNo(ctx, app.AppID, req.OutTradeNo)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.ContentHash != hash {
+		return nil, &Error{Code: CodeNumberConflict, Field: "out_trade_no", Payment: p, Detail: fmt.Sprintf(
+			"out_trade_no %q already belongs to payment %s with other content; use a new number for a new payment, or repeat the first request unchanged", req.OutTradeNo, p.ID)}
+	}
+	return s.credential(ctx, p)
+}
+
+// intend commits the intent: from here on the payment ends even if this process does not live to see it.
+func (s *Service) intend(ctx context.Context, app Applicant, req CreateRequest, hash string, now time.Time) (*Payment, error) {
+	accountID, err := s.providers.Choose(ctx, req.Channel, req.Product, req.Account)
+	if err != nil {
+		return nil, err
+	}
+	provider, err := s.providers.Provider(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	merchantID, merchantAppID, err := provider.Identity(req.Product)
+	if err != nil {
+		return nil, err
+	}
+	p := &Payment{
+		ID: newID(prefixPayment, now), AppID: app.AppID, AccountID: accountID, OutTradeNo: req.OutTradeNo,
+		Amount: req.Amount, Currency: req.Currency, Description: req.Description, Channel: req.Channel, Product: req.Product,
+		Payer: req.Payer, ClientIP: req.ClientIP, ReturnURL: req.ReturnURL, Metadata: req.Metadata, ContentHash: hash,
+		LatePolicy: app.LatePolicy, Status: Payments.first, CreatedAt: now, ExpiresAt: req.expiry(now),
+	}
+	p.Attempts = []*Attempt{{
+		ID: newID(prefixAttempt, now), Product: req.Product, TradeNo: newNumber(now), MerchantID: merchantID, MerchantAppID: merchantAppID,
+		Status: Attempts.first, PlacingUntil: now.Add(s.placeTimeout), CreatedAt: now,
+	}}
+	c := &Change{Payment: p, Attempts: p.Attempts}
+	c.paymentEvent(EventPaymentCreated, now)
+	c.Jobs = append(c.Jobs, p.followJob(now.Add(followOffsets[0])))
+	return p, s.commit(ctx, c)
+}
+
+// credential answers a repeated request: with the credential that is still good, with a fresh one, or with what
+// became of the payment.
+func (s *Service) credential(ctx context.Context, p *Payment) (*Created, error) {
+	deadline := s.clock().Add(placeWait)
+	for {
+		now, a := s.clock(), p.Current()
+		switch {
+		case p.Status == Failed:
+			return nil, refused(p)
+		case p.Terminal(), !p.CloseRequestedAt.IsZero(), !now.Before(p.ExpiresAt):
+			return &Created{Payment: p}, nil
+		case p.Status == Pending && a.Credential.Usable(now):
+			return s.invoke(ctx, p)
+		case now.Before(a.PlacingUntil) && !now.Before(deadline):
+			return &Created{Payment: p}, nil
+		case now.Before(a.PlacingUntil):
+			if err := pause(ctx, 50*time.Millisecond); err != nil {
+				return nil, err
+			}
+		default:
+			a.PlacingUntil = now.Add(s.placeTimeout)
+			err := s.commit(ctx, &Change{Payment: p, Attempts: []*Attempt{a}})
+			if err == nil {
+				return s.place(ctx, p)
+			}
+			if !errors.Is(err, ErrConflict) {
+				return nil, err
+			}
+		}
+		var err error
+		if p, err = s.store.PaymentByID(ctx, p.AppID, p.ID); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// place asks the provider. It goes on when the caller went away: the answer is worth having.
+func (s *Service) place(ctx context.Context, p *Payment) (*Created, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.placeTimeout+commitTimeout)
+	defer cancel()
+	provider, err := s.providers.Provider(ctx, p.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	placing, stop := context.WithTimeout(ctx, s.placeTimeout)
+	credential, err := provider.Place(placing, p, p.Current())
+	stop()
+	if err != nil {
+		return s.notPlaced(ctx, provider, p, channelError(err))
+	}
+	p, err = s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		return p.placed(credential), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.Status == Failed {
+		return nil, refused(p)
+	}
+	return s.invoke(ctx, p)
+}
+
+// placed records a credential. The provider's earlier word about the order, if one came in between, stands.
+func (p *Payment) placed(credential Credential) *Change {
+	a := p.Current()
+	if p.Terminal() {
+		return nil
+	}
+	a.Credential, a.PlacingUntil = credential, time.Time{}
+	if to, ok := Attempts.Next(a.Status, OnPlaced); ok {
+		a.Status = to
+	}
+	if to, ok := Payments.Next(p.Status, OnPlaced); ok {
+		p.Status = to
+	}
+	return &Change{Payment: p, Attempts: []*Attempt{a}}
+}
+
+// notPlaced settles what can be settled. A refusal counts only after the provider, asked, does not have the order:
+// an earlier request whose answer was lost may have placed it.
+func (s *Service) notPlaced(ctx context.Context, provider Provider, p *Payment, refusal *ChannelError) (*Created, error) {
+	if refusal.Outcome == Refused {
+		report, err := provider.QueryOrder(ctx, p.Current())
+		if err == nil {
+			return s.found(ctx, p, report, refusal)
+		}
+		if asked := channelError(err); asked.Outcome == Absent || asked.Outcome == Refused {
+			return s.refuse(ctx, p, refusal)
+		}
+	}
+	p, err := s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) { // let the next caller try at once
+		if p.Terminal() {
+			return nil, nil
+		}
+		p.Current().PlacingUntil = time.Time{}
+		return &Change{Payment: p, Attempts: []*Attempt{p.Current()}}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if refusal.Outcome == Retry {
+		return nil, &Error{Code: CodeChannelUnavailable, Channel: refusal, Payment: p, Detail: "the provider cannot take the order right now; repeat the same request in a few seconds"}
+	}
+	s.logger.WarnContext(ctx, "place: outcome unknown", "payment_id", p.ID, "trade_no", p.Current().TradeNo, "error", refusal)
+	return &Created{Payment: p}, nil
+}
+
+func (s *Service) found(ctx context.Context, p *Payment, report OrderReport, refusal *ChannelError) (*Created, error) {
+	p, err := s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		p.Current().PlacingUntil = time.Time{}
+		c, _ := p.applyOrder(report, s.clock())
+		return c, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.Status == Pending || p.Status == Processing {
+		return nil, &Error{Code: CodeChannelRefused, Channel: refusal, Payment: p, Detail: "the provider holds this order but refuses a fresh credential for it; see channel_error"}
+	}
+	return &Created{Payment: p}, nil
+}
+
+func (s *Service) refuse(ctx context.Context, p *Payment, refusal *ChannelError) (*Created, error) {
+	p, err := s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		now, a := s.clock(), p.Current()
+		a.PlacingUntil = time.Time{}
+		c := &Change{Payment: p, Attempts: []*Attempt{a}}
+		if to, ok := Attempts.Next(a.Status, OnRefused); ok {
+			a.Status = to
+		}
+		if to, ok := Payments.Next(p.Status, OnRefused); ok {
+			p.Status, p.Error = to, refusal
+			c.paymentEvent(EventPaymentFailed, now)
+		}
+		return c, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.Status != Failed {
+		return nil, &Error{Code: CodeChannelRefused, Channel: refusal, Payment: p, Detail: "the provider refuses a fresh credential for this order; see channel_error"}
+	}
+	return nil, refused(p)
+}
+
+func refused(p *Payment) *Error {
+	return &Error{
+		Code: CodeChannelRefused, Channel: p.Error, Payment: p,
+		Detail: fmt.Sprintf("the provider refused payment %s for good; mend what channel_error says, then create a new payment with a new out_trade_no", p.ID),
+	}
+}
+
+// invoke completes the answer with the front end's signed parameters.
+func (s *Service) invoke(ctx context.Context, p *Payment) (*Created, error) {
+	created := &Created{Payment: p}
+	if p.Status != Pending {
+		return created, nil
+	}
+	provider, err := s.providers.Provider(ctx, p.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	created.Invoke, err = provider.Invoke(p.Current().Product, p.Current().Credential)
+	return created, err
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+func (r CreateRequest) expiry(now time.Time) time.Time {
+	switch {
+	case !r.ExpiresAt.IsZero():
+		return r.ExpiresAt.UTC().Truncate(time.Millisecond)
+	case r.ExpiresIn != 0:
+		return now.Add(r.ExpiresIn)
+	}
+	return now.Add(ExpiryDefault)
+}
+
+// hash identifies the request's content, so that a repeat is told from a mistake.
+func (r CreateRequest) hash() string {
+	if !r.ExpiresAt.IsZero() {
+		r.ExpiresAt = r.ExpiresAt.UTC()
+	}
+	sum := sha256.Sum256(object(r))
+	return hex.EncodeToString(sum[:])
+}
+
+func (r CreateRequest) validate(now time.Time) error {
+	switch {
+	case !outNumber.MatchString(r.OutTradeNo):
+		return invalid("out_trade_no", "must be 1 to 64 letters, digits, _ or -")
+	case r.Amount < 1 || r.Amount > money.AmountMax:
+		return invalid("amount", "must be an integer from 1 to %d, in minor units", money.AmountMax)
+	case !r.Currency.Valid():
+		return invalid("currency", "must be CNY")
+	case r.Description == "" || utf8.RuneCountInString(r.Description) > 127 || !basicText(r.Description):
+		return invalid("description", "must be 1 to 127 characters of text without emoji")
+	case r.Channel != WeChat:
+		return invalid("channel", "must be %q", WeChat)
+	}
+	switch r.Product {
+	case Native, App:
+	case JSAPI, MiniProgram:
+		if r.Payer.OpenID == "" {
+			return invalid("payer.openid", "is required for product %q: the payer's openid under the account's app", r.Product)
+		}
+	case H5:
+		if r.ClientIP == "" {
+			return invalid("client_ip", "is required for product %q: the payer's own address", r.Product)
+		}
+	default:
+		return invalid("product", "must be one of native, jsapi, miniprogram, app, h5")
+	}
+	if _, err := netip.ParseAddr(r.ClientIP); r.ClientIP != "" && err != nil {
+		return invalid("client_ip", "must be an IPv4 or IPv6 address")
+	}
+	if len(r.Payer.OpenID) > 128 {
+		return invalid("payer.openid", "must be at most 128 characters")
+	}
+	if r.ReturnURL != "" {
+		u, err := url.Parse(r.ReturnURL)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || len(r.ReturnURL) > 512 {
+			return invalid("return_url", "must be an absolute http(s) URL of at most 512 characters")
+		}
+	}
+	if life := r.expiry(now).Sub(now); life < ExpiryMin || life > ExpiryMax {
+		return invalid("expires_at", "must lie between %s and %s from now", ExpiryMin, ExpiryMax)
+	}
+	return validMetadata(r.Metadata)
+}
+
+func validMetadata(metadata map[string]string) error {
+	if len(metadata) > 20 {
+		return invalid("metadata", "must have at most 20 keys")
+	}
+	for k, v := range metadata {
+		if k == "" || utf8.RuneCountInString(k) > 40 || utf8.RuneCountInString(v) > 500 {
+			return invalid("metadata", "keys must be 1 to 40 characters, values at most 500")
+		}
+	}
+	return nil
+}
+
+// basicText reports whether s holds only what every provider takes: valid UTF-8 of at most three bytes a
+// character and no control characters.
+func basicText(s string) bool {
+	for _, r := range s {
+		if r == utf8.RuneError || r > 0xFFFF || r < 0x20 || r == 0x7F {
+			return false
+		}
+	}
+	return true
+}

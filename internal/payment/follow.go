@@ -1,0 +1,164 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// followOffsets is when, after its creation, a payment is asked about if no notification settled it first.
+// After the last one it is asked hourly until it expires.
+var followOffsets = []time.Duration{
+	10 * time.Second, 30 * time.Second, time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute,
+}
+
+// lateAskOffsets is when, after its close, a payment is asked about for money that was in flight.
+var lateAskOffsets = []time.Duration{time.Minute, 10 * time.Minute}
+
+// stuckAfter is how long past its expiry a payment may stay unsettled before a person is told.
+const stuckAfter = 24 * time.Hour
+
+func (p *Payment) followJob(at time.Time) Job {
+	return Job{Kind: FollowPayment, AppID: p.AppID, ResourceID: p.ID, At: at}
+}
+
+// FollowPayment asks the provider about a payment, settles it, and at its expiry closes it there and then here.
+// It answers when to look again; the zero time means never. An error means that our own side failed.
+func (s *Service) FollowPayment(ctx context.Context, appID, id string) (again time.Time, err error) {
+	p, err := s.store.PaymentByID(ctx, appID, id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	switch {
+	case p.Status == Closed:
+		p, err = s.ask(ctx, p)
+	case p.Terminal():
+		return time.Time{}, nil
+	case !p.CloseRequestedAt.IsZero(), !s.clock().Before(p.ExpiresAt):
+		p, err = s.end(ctx, p)
+	default:
+		p, err = s.ask(ctx, p)
+	}
+	if ce, ok := errors.AsType[*ChannelError](err); ok {
+		s.logger.WarnContext(ctx, "follow payment: no answer yet", "payment_id", id, "error", ce)
+		err = s.reportStuck(ctx, p, ce)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	return p.nextAsk(s.clock()), nil
+}
+
+// nextAsk is when a payment should be asked about next.
+func (p *Payment) nextAsk(now time.Time) time.Time {
+	switch {
+	case p.Status == Closed:
+		return next(p.ClosedAt, lateAskOffsets, 0, now)
+	case p.Terminal():
+		return time.Time{}
+	}
+	ends := p.ExpiresAt
+	if !p.CloseRequestedAt.IsZero() && p.CloseRequestedAt.Before(ends) {
+		ends = p.CloseRequestedAt
+	}
+	if now.Before(ends) {
+		at := next(p.CreatedAt, followOffsets, time.Hour, now)
+		if at.After(ends) {
+			return ends
+		}
+		return at
+	}
+	return next(ends, followOffsets, time.Hour, now)
+}
+
+// next is the first of the offsets after since that lies in the future; after the last one every further step,
+// or the zero time where there is no further step.
+func next(since time.Time, offsets []time.Duration, further time.Duration, now time.Time) time.Time {
+	for _, o := range offsets {
+		if at := since.Add(o); at.After(now) {
+			return at
+		}
+	}
+	if further == 0 {
+		return time.Time{}
+	}
+	last := since.Add(offsets[len(offsets)-1])
+	return last.Add(now.Sub(last).Truncate(further) + further)
+}
+
+// ask brings the provider's word about the newest attempt. A [*ChannelError] means it gave none; the payment that
+// comes with it is as it was.
+func (s *Service) ask(ctx context.Context, p *Payment) (*Payment, error) {
+	provider, err := s.providers.Provider(ctx, p.AccountID)
+	if err != nil {
+		return p, err
+	}
+	report, err := provider.QueryOrder(ctx, p.Current())
+	if err != nil {
+		ce := channelError(err)
+		if ce.Outcome == Absent {
+			return p, nil // never placed, or not yet: expiry decides
+		}
+		return p, ce
+	}
+	return s.applyOrderReport(ctx, p, report, nil)
+}
+
+// applyOrderReport commits what a report changes, with the notice that brought it, if one did.
+func (s *Service) applyOrderReport(ctx context.Context, p *Payment, report OrderReport, notice *Notice) (*Payment, error) {
+	return s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		if report.State == OrderPaid {
+			owner, err := s.store.TransactionOwner(ctx, p.AccountID, report.TransactionID)
+			if err != nil {
+				return nil, err
+			}
+			if owner != "" && owner != report.TradeNo {
+				c, verdict := p.hold(report, ReviewDoublePaid, fmt.Sprintf("transaction %s already paid trade number %s and is now reported for %s. Compare both in the provider's console", report.TransactionID, owner, report.TradeNo), s.clock())
+				return c.with(notice, p, verdict), nil
+			}
+		}
+		c, verdict := p.applyOrder(report, s.clock())
+		return c.with(notice, p, verdict), nil
+	})
+}
+
+// end closes a payment: asked, closed at the provider, and only then closed here.
+func (s *Service) end(ctx context.Context, p *Payment) (*Payment, error) {
+	p, err := s.ask(ctx, p)
+	if err != nil || p.Terminal() {
+		return p, err
+	}
+	provider, err := s.providers.Provider(ctx, p.AccountID)
+	if err != nil {
+		return p, err
+	}
+	if err := provider.CloseOrder(ctx, p.Current()); err != nil {
+		refusal := channelError(err)
+		if refusal.Outcome != Refused {
+			return p, refusal
+		}
+		p, err = s.ask(ctx, p) // the usual reason: the payer was faster
+		if err == nil && !p.Terminal() {
+			err = refusal
+		}
+		return p, err
+	}
+	return s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		c, _ := p.applyClosed(p.Current(), s.clock())
+		return c, nil
+	})
+}
+
+func (s *Service) reportStuck(ctx context.Context, p *Payment, ce *ChannelError) error {
+	now := s.clock()
+	if p.Terminal() || now.Sub(p.ExpiresAt) < stuckAfter {
+		return nil
+	}
+	c := &Change{}
+	c.review(Review{
+		AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewStuck, SubjectID: p.ID, Evidence: object(ce),
+		Summary: fmt.Sprintf("payment %s expired at %s and its provider still gives no trustworthy answer (%v). Look order %s up in the provider's console; asking goes on hourly", p.ID, p.ExpiresAt.Format(time.RFC3339), ce, p.Current().TradeNo),
+	}, now)
+	return s.commit(ctx, c)
+}

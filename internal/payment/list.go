@@ -1,0 +1,47 @@
+package payment
+
+import (
+	"errors"
+	"time"
+)
+
+// Page asks for a part of a list, newest first. Cursor is empty for the first page.
+type Page struct {
+	Cursor string
+	Limit  int // 1 to 100
+}
+
+// PaymentFilter narrows a list of an app's payments; empty fields do not.
+type PaymentFilter struct {
+	AppID       string
+	OutTradeNo  string
+	Status      Status
+	Channel     Channel
+	CreatedFrom time.Time // inclusive
+	CreatedTo   time.Time // exclusive
+}
+
+// RefundFilter narrows a list of an app's refunds; empty fields do not.
+type RefundFilter struct {
+	AppID       string
+	PaymentID   string
+	OutRefundNo string
+	Status      RefundStatus
+}
+
+// EventFilter narrows an app's stream of events, oldest first; empty fields do not.
+type EventFilter struct {
+	AppID      string
+	ResourceID string
+	Types      []string
+	After      string // an event id; events committed later follow
+}
+
+// ReviewFilter narrows a list of reviews; empty fields do not.
+type ReviewFilter struct {
+	AppID    string
+	OpenOnly bool
+}
+
+// ErrCursor is what a list answers to a cursor or event id it did not give out.
+var ErrCursor = errors.New("payment: unknown cursor; take it unchanged from an earlier answer, or leave it out to start anew")

@@ -1,0 +1,350 @@
+package payment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tongbao-pay/tongbao/internal/ledger"
+)
+
+// RefundRequest is an app's wish to give money back.
+type RefundRequest struct {
+	PaymentID   string
+	OutRefundNo string
+	Amount      int64
+	Reason      string
+}
+
+// Limits of refunds, the strictest of the providers'.
+const (
+	RefundsMax   = 50                   // per payment
+	RefundWindow = 365 * 24 * time.Hour // after the payment succeeded
+)
+
+// refundFollowOffsets is when, after its creation, a refund is asked about; then hourly until it is final.
+var refundFollowOffsets = []time.Duration{
+	5 * time.Second, 15 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute, 5 * time.Minute,
+	10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 70 * time.Minute,
+}
+
+// refundStuckAfter is how long a refund may go unaccepted before a person is told.
+const refundStuckAfter = 24 * time.Hour
+
+// Refund reserves the amount, commits the refund, and asks the provider; or answers with the refund that the same
+// request made before. created tells which. A pending refund in the answer is being looked after: it is repeated
+// with the same number until the provider's answer is known.
+func (s *Service) Refund(ctx context.Context, appID string, req RefundRequest) (refund *Refund, created bool, err error) {
+	if err := req.validate(); err != nil {
+		return nil, false, err
+	}
+	if r, err := s.repeated(ctx, appID, req); r != nil || err != nil {
+		return r, false, err
+	}
+	p, err := s.Payment(ctx, appID, req.PaymentID)
+	if err != nil {
+		return nil, false, err
+	}
+	var r *Refund
+	p, err = s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		if i := p.refund(func(r *Refund) bool { return r.OutRefundNo == req.OutRefundNo }); i != nil {
+			r = nil // the same request, a moment earlier
+			return nil, nil
+		}
+		now := s.clock()
+		if err := p.allowRefund(req, now); err != nil {
+			return nil, err
+		}
+		r = p.newRefund(req.OutRefundNo, p.paidAttempt(), req.Amount, req.Reason, now)
+		c := &Change{Payment: p}
+		c.addRefund(r, now)
+		return c, nil
+	})
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return nil, false, err
+	}
+	if r == nil || err != nil {
+		r, err := s.repeated(ctx, appID, req)
+		return r, false, err
+	}
+	p, err = s.sendRefund(context.WithoutCancel(ctx), p, r.ID)
+	if _, ok := errors.AsType[*ChannelError](err); err != nil && !ok {
+		return nil, false, err
+	}
+	return p.RefundByID(r.ID), true, nil
+}
+
+func (s *Service) repeated(ctx context.Context, appID string, req RefundRequest) (*Refund, error) {
+	p, err := s.store.PaymentByOutRefundNo(ctx, appID, req.OutRefundNo)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := p.refund(func(r *Refund) bool { return r.OutRefundNo == req.OutRefundNo })
+	if r.PaymentID != req.PaymentID || r.Amount != req.Amount || r.Reason != req.Reason {
+		return nil, &Error{Code: CodeNumberConflict, Field: "out_refund_no", Detail: fmt.Sprintf(
+			"out_refund_no %q already belongs to refund %s with other content; use a new number for another refund, or repeat the first request unchanged", req.OutRefundNo, r.ID)}
+	}
+	return r, nil
+}
+
+func (r RefundRequest) validate() error {
+	switch {
+	case r.PaymentID == "":
+		return invalid("payment_id", "is required")
+	case !outNumber.MatchString(r.OutRefundNo):
+		return invalid("out_refund_no", "must be 1 to 64 letters, digits, _ or -")
+	case strings.HasPrefix(r.OutRefundNo, latePrefix):
+		return invalid("out_refund_no", "must not begin with %q: those numbers are the gateway's own", latePrefix)
+	case r.Amount < 1:
+		return invalid("amount", "must be an integer of at least 1, in minor units")
+	case utf8.RuneCountInString(r.Reason) > 80 || !basicText(r.Reason):
+		return invalid("reason", "must be at most 80 characters of text without emoji")
+	}
+	return nil
+}
+
+// latePrefix marks the refunds that the late-money policy makes.
+const latePrefix = "late-"
+
+func (p *Payment) allowRefund(req RefundRequest, now time.Time) error {
+	switch {
+	case p.AmountPaid == 0:
+		return &Error{Code: CodeNotRefundable, Payment: p, Detail: fmt.Sprintf("payment %s is %s: only a paid payment can be refunded", p.ID, p.Status)}
+	case req.Amount > p.Refundable():
+		return &Error{Code: CodeRefundExceeds, Field: "amount", Payment: p, Detail: fmt.Sprintf(
+			"%d is more than the %d left of payment %s: %d paid, %d refunded, %d reserved for refunds under way", req.Amount, p.Refundable(), p.ID, p.AmountPaid, p.AmountRefunded, p.AmountRefunding)}
+	case len(p.Refunds) >= RefundsMax:
+		return &Error{Code: CodeRefundLimit, Payment: p, Detail: fmt.Sprintf("payment %s already has %d refunds, the provider's limit; give the rest back outside of it", p.ID, RefundsMax)}
+	case now.Sub(p.PaidAt) > RefundWindow:
+		return &Error{Code: CodeNotRefundable, Payment: p, Detail: fmt.Sprintf("payment %s was paid more than a year ago: the provider refunds no longer; give the money back outside of it", p.ID)}
+	}
+	return nil
+}
+
+func (p *Payment) newRefund(outRefundNo string, a *Attempt, amount int64, reason string, now time.Time) *Refund {
+	return &Refund{
+		ID: newID(prefixRefund, now), PaymentID: p.ID, AppID: p.AppID, OutRefundNo: outRefundNo, RefundNo: "R" + newNumber(now),
+		TradeNo: a.TradeNo, Amount: amount, Currency: p.Currency, Reason: reason, Status: Refunds.first, CreatedAt: now,
+	}
+}
+
+// addRefund reserves a refund's amount and commits the intent to make it.
+func (c *Change) addRefund(r *Refund, now time.Time) {
+	p := c.Payment
+	p.AmountRefunding += r.Amount
+	p.Refunds = append(p.Refunds, r)
+	c.Refunds = append(c.Refunds, r)
+	c.refundEvent(r, EventRefundCreated, now)
+	c.Jobs = append(c.Jobs, Job{Kind: FollowRefund, AppID: p.AppID, ResourceID: r.ID, At: now.Add(refundFollowOffsets[0])})
+}
+
+// sendRefund asks the provider for a refund, always under its one number. A [*ChannelError] means that the
+// outcome is not known or not final; the refund that comes with it stays pending.
+func (s *Service) sendRefund(ctx context.Context, p *Payment, refundID string) (*Payment, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.placeTimeout+commitTimeout)
+	defer cancel()
+	provider, err := s.providers.Provider(ctx, p.AccountID)
+	if err != nil {
+		return p, err
+	}
+	r := p.RefundByID(refundID)
+	sending, stop := context.WithTimeout(ctx, s.placeTimeout)
+	report, err := provider.CreateRefund(sending, p, r)
+	stop()
+	if err == nil {
+		return s.applyRefundReport(ctx, p, report, nil)
+	}
+	refusal := channelError(err)
+	if refusal.Outcome == Refused {
+		// An earlier send whose answer was lost may have been accepted: only "not there" makes the refusal final.
+		report, err := provider.QueryRefund(ctx, r)
+		if err == nil {
+			return s.applyRefundReport(ctx, p, report, nil)
+		}
+		if asked := channelError(err); asked.Outcome == Absent || asked.Outcome == Refused {
+			return s.refuseRefund(ctx, p, refundID, refusal)
+		}
+	}
+	s.logger.WarnContext(ctx, "refund: not confirmed yet", "refund_id", refundID, "refund_no", r.RefundNo, "error", refusal)
+	p, err = s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		r := p.RefundByID(refundID)
+		if r.Status != RefundPending || refusal.Code == "" {
+			return nil, nil
+		}
+		r.Error, r.UpdatedAt = refusal, s.clock()
+		return &Change{Payment: p, Refunds: []*Refund{r}}, nil
+	})
+	if err != nil {
+		return p, err
+	}
+	return p, refusal
+}
+
+func (s *Service) refuseRefund(ctx context.Context, p *Payment, refundID string, refusal *ChannelError) (*Payment, error) {
+	return s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		now, r := s.clock(), p.RefundByID(refundID)
+		to, ok := Refunds.Next(r.Status, OnRefundRefused)
+		if !ok {
+			return nil, nil
+		}
+		r.Status, r.Error, r.UpdatedAt = to, refusal, now
+		p.AmountRefunding -= r.Amount
+		c := &Change{Payment: p, Refunds: []*Refund{r}}
+		c.refundEvent(r, EventRefundFailed, now)
+		return c, nil
+	})
+}
+
+func (s *Service) askRefund(ctx context.Context, p *Payment, refundID string) (*Payment, error) {
+	provider, err := s.providers.Provider(ctx, p.AccountID)
+	if err != nil {
+		return p, err
+	}
+	report, err := provider.QueryRefund(ctx, p.RefundByID(refundID))
+	if err != nil {
+		return p, channelError(err)
+	}
+	return s.applyRefundReport(ctx, p, report, nil)
+}
+
+func (s *Service) applyRefundReport(ctx context.Context, p *Payment, report RefundReport, notice *Notice) (*Payment, error) {
+	return s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		c, verdict := p.applyRefund(report, s.clock())
+		return c.with(notice, p, verdict), nil
+	})
+}
+
+// applyRefund computes what a provider's word about a refund changes, like [Payment.applyOrder].
+func (p *Payment) applyRefund(report RefundReport, now time.Time) (*Change, Verdict) {
+	r := p.refundByRefundNo(report.RefundNo)
+	if differences := p.compareRefund(r, report); differences != "" {
+		return p.holdRefund(r, report, ReviewMismatch, "the provider's report disagrees with our row: "+differences+". Compare with the provider's console before acting", now)
+	}
+	var on RefundTrigger
+	switch report.State {
+	case RefundReportedProcessing:
+		on = OnRefundAccepted
+	case RefundReportedSucceeded:
+		on = OnRefundSucceeded
+	case RefundReportedAbnormal:
+		on = OnRefundAbnormal
+	case RefundReportedClosed:
+		on = OnRefundClosed
+	case RefundReportedUnrecognised:
+		return p.holdRefund(r, report, ReviewUnrecognised, fmt.Sprintf("the provider reports the refund state %q, which this version does not know. Look refund %s up in the provider's console", report.StateText, r.RefundNo), now)
+	}
+	to, ok := Refunds.Next(r.Status, on)
+	if !ok {
+		return nil, NoEffect
+	}
+	r.Status, r.Error, r.UpdatedAt = to, nil, now
+	if report.ChannelRefundID != "" {
+		r.ChannelRefundID = report.ChannelRefundID
+	}
+	c := &Change{Payment: p, Refunds: []*Refund{r}}
+	switch to {
+	case RefundSucceeded:
+		p.settleRefund(c, r, report, now)
+	case RefundAbnormal:
+		c.refundEvent(r, EventRefundAbnormal, now)
+		c.review(Review{
+			AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewAbnormal, SubjectID: r.ID, Evidence: report.Evidence,
+			Summary: fmt.Sprintf("the payer's account cannot take refund %s. Name another account in the provider's console or by its abnormal-refund call", r.RefundNo),
+		}, now)
+	case RefundClosed:
+		p.AmountRefunding -= r.Amount
+		c.refundEvent(r, EventRefundClosed, now)
+	case RefundPending, RefundProcessing, RefundFailed:
+	}
+	return c, Applied
+}
+
+func (p *Payment) settleRefund(c *Change, r *Refund, report RefundReport, now time.Time) {
+	r.SucceededAt = report.SucceededAt.UTC().Truncate(time.Millisecond)
+	if report.SucceededAt.IsZero() {
+		r.SucceededAt = now
+	}
+	p.AmountRefunding -= r.Amount
+	p.AmountRefunded += r.Amount
+	c.Postings = append(c.Postings, ledger.Refund(p.AppID, p.AccountID, r.ID, r.Amount, p.Currency, now))
+	c.refundEvent(r, EventRefundSucceeded, now)
+	if p.AmountRefunded < p.AmountPaid {
+		return
+	}
+	if to, ok := Payments.Next(p.Status, OnRefundedFull); ok {
+		p.Status = to
+		c.paymentEvent(EventPaymentRefunded, now)
+	}
+}
+
+// compareRefund is the one place where a report about a refund is held against our own row.
+func (p *Payment) compareRefund(r *Refund, report RefundReport) string {
+	var d differences
+	a := p.attempt(r.TradeNo)
+	d.text("account", report.AccountID, p.AccountID)
+	if report.MerchantID != "" {
+		d.text("merchant", report.MerchantID, a.MerchantID)
+	}
+	d.text("trade number", report.TradeNo, r.TradeNo)
+	d.text("transaction", report.TransactionID, a.TransactionID)
+	d.number("refund amount", report.Amount, r.Amount)
+	d.number("order total", report.Total, p.Amount)
+	if r.ChannelRefundID != "" {
+		d.text("provider's refund number", report.ChannelRefundID, r.ChannelRefundID)
+	}
+	return strings.Join(d, "; ")
+}
+
+func (p *Payment) holdRefund(r *Refund, report RefundReport, kind ReviewKind, summary string, now time.Time) (*Change, Verdict) {
+	c := &Change{}
+	c.review(Review{AppID: p.AppID, AccountID: p.AccountID, Kind: kind, SubjectID: r.ID, Summary: summary, Evidence: report.Evidence}, now)
+	return c, Held
+}
+
+// FollowRefund sends a refund again, under its one number, until the provider has it, and asks until it is final.
+// It answers when to look again; the zero time means never. An error means that our own side failed.
+func (s *Service) FollowRefund(ctx context.Context, appID, id string) (again time.Time, err error) {
+	p, err := s.store.PaymentByRefundID(ctx, appID, id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	r := p.RefundByID(id)
+	if r.terminal() {
+		return time.Time{}, nil
+	}
+	p, err = s.askRefund(ctx, p, id)
+	ce, isChannel := errors.AsType[*ChannelError](err)
+	if isChannel && ce.Outcome == Absent && r.Status == RefundPending {
+		p, err = s.sendRefund(ctx, p, id)
+		ce, isChannel = errors.AsType[*ChannelError](err)
+	}
+	if isChannel {
+		err = s.reportRefundStuck(ctx, p, id, ce)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	if p.RefundByID(id).terminal() {
+		return time.Time{}, nil
+	}
+	return next(r.CreatedAt, refundFollowOffsets, time.Hour, s.clock()), nil
+}
+
+func (s *Service) reportRefundStuck(ctx context.Context, p *Payment, id string, ce *ChannelError) error {
+	now, r := s.clock(), p.RefundByID(id)
+	if r.Status != RefundPending || now.Sub(r.CreatedAt) < refundStuckAfter {
+		return nil
+	}
+	c := &Change{}
+	c.review(Review{
+		AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewRefundStuck, SubjectID: r.ID, Evidence: object(ce),
+		Summary: fmt.Sprintf("the provider has not accepted refund %s since %s (%v). Mend the cause, such as the account's balance; it is repeated hourly under the same number", r.RefundNo, r.CreatedAt.Format(time.RFC3339), ce),
+	}, now)
+	return s.commit(ctx, c)
+}

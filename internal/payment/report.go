@@ -1,0 +1,149 @@
+package payment
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tongbao-pay/tongbao/internal/ledger"
+)
+
+// applyOrder computes what a provider's word about an order changes. It returns a nil change where it changes
+// nothing, and the verdict in any case. The report must name an attempt of this payment.
+func (p *Payment) applyOrder(r OrderReport, now time.Time) (*Change, Verdict) {
+	a := p.attempt(r.TradeNo)
+	if differences := p.compareOrder(a, r); differences != "" {
+		return p.hold(r, ReviewMismatch, "the provider's report disagrees with our row: "+differences+". Compare with the provider's console before acting", now)
+	}
+	switch r.State {
+	case OrderPaid:
+		return p.applyPaid(a, r, now)
+	case OrderClosed:
+		return p.applyClosed(a, now)
+	case OrderUnpaid:
+		return p.applyUnpaid(a)
+	case OrderUnrecognised:
+	}
+	return p.hold(r, ReviewUnrecognised, fmt.Sprintf("the provider reports the state %q, which this version does not know. Look the order up in the provider's console", r.StateText), now)
+}
+
+// compareOrder is the one place where a report about an order is held against our own row.
+func (p *Payment) compareOrder(a *Attempt, r OrderReport) string {
+	var d differences
+	d.text("account", r.AccountID, p.AccountID)
+	d.text("merchant", r.MerchantID, a.MerchantID)
+	d.text("app id", r.MerchantAppID, a.MerchantAppID)
+	if r.State == OrderPaid || r.Amount != 0 {
+		d.number("amount", r.Amount, p.Amount)
+		d.text("currency", string(r.Currency), string(p.Currency))
+	}
+	if r.State == OrderPaid && r.TransactionID == "" {
+		d = append(d, "the transaction number is missing")
+	}
+	return strings.Join(d, "; ")
+}
+
+func (p *Payment) applyUnpaid(a *Attempt) (*Change, Verdict) {
+	to, ok := Attempts.Next(a.Status, OnPlaced)
+	if !ok {
+		return nil, NoEffect
+	}
+	a.Status = to
+	if to, ok := Payments.Next(p.Status, OnPlaced); ok {
+		p.Status = to
+	}
+	return &Change{Payment: p, Attempts: []*Attempt{a}}, Applied
+}
+
+func (p *Payment) applyClosed(a *Attempt, now time.Time) (*Change, Verdict) {
+	to, ok := Attempts.Next(a.Status, OnClosed)
+	if !ok {
+		return nil, NoEffect
+	}
+	a.Status = to
+	c := &Change{Payment: p, Attempts: []*Attempt{a}}
+	if to, ok := Payments.Next(p.Status, OnClosed); ok {
+		p.Status, p.ClosedAt = to, now
+		c.paymentEvent(EventPaymentClosed, now)
+		// A payment in flight while the provider closed may still land: ask again.
+		c.Jobs = append(c.Jobs, p.followJob(now.Add(lateAskOffsets[0])))
+	}
+	return c, Applied
+}
+
+func (p *Payment) applyPaid(a *Attempt, r OrderReport, now time.Time) (*Change, Verdict) {
+	if a.Status == AttemptPaid {
+		if a.TransactionID == r.TransactionID {
+			return nil, NoEffect
+		}
+		return p.hold(r, ReviewDoublePaid, fmt.Sprintf("trade number %s was paid as transaction %s and is now reported paid as %s. Check both in the provider's console; refund the surplus there", a.TradeNo, a.TransactionID, r.TransactionID), now)
+	}
+	to, ok := Attempts.Next(a.Status, OnPaid)
+	if !ok {
+		return nil, NoEffect // unreachable: every other state can be paid
+	}
+	a.Status, a.TransactionID, a.PlacingUntil = to, r.TransactionID, time.Time{}
+	p.AmountPaid += r.Amount
+	c := &Change{Payment: p, Attempts: []*Attempt{a}}
+	c.Postings = append(c.Postings, ledger.Collect(p.AppID, p.AccountID, a.ID, r.Amount, p.Currency, now))
+	if to, ok := Payments.Next(p.Status, OnPaid); ok {
+		p.Status, p.PaidAt = to, paidAt(r, now)
+		c.paymentEvent(EventPaymentSucceeded, now)
+		return c, Applied
+	}
+	p.late(c, a, r, now)
+	return c, Applied
+}
+
+// late handles money for a payment that had already ended: closed, failed, or paid by another attempt.
+func (p *Payment) late(c *Change, a *Attempt, r OrderReport, now time.Time) {
+	p.LatePaid = true
+	if p.PaidAt.IsZero() {
+		p.PaidAt = paidAt(r, now)
+	}
+	to, acceptable := Payments.Next(p.Status, OnLateAccepted)
+	switch {
+	case p.LatePolicy == LateAccept && acceptable:
+		p.Status = to
+		c.paymentEvent(EventPaymentLatePaid, now)
+	case p.LatePolicy == LateReview:
+		c.paymentEvent(EventPaymentLatePaid, now)
+		c.review(Review{
+			AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewLatePaid, SubjectID: p.ID, Evidence: r.Evidence,
+			Summary: fmt.Sprintf("payment %s was %s when its money arrived. Deliver, or refund it", p.ID, p.Status),
+		}, now)
+	default:
+		refund := p.newRefund("late-"+a.ID, a, r.Amount, "late payment", now)
+		c.paymentEvent(EventPaymentLatePaid, now)
+		c.addRefund(refund, now)
+	}
+}
+
+func paidAt(r OrderReport, now time.Time) time.Time {
+	if r.PaidAt.IsZero() {
+		return now
+	}
+	return r.PaidAt.UTC().Truncate(time.Millisecond)
+}
+
+// hold opens a review and moves nothing.
+func (p *Payment) hold(r OrderReport, kind ReviewKind, summary string, now time.Time) (*Change, Verdict) {
+	c := &Change{}
+	c.review(Review{AppID: p.AppID, AccountID: r.AccountID, Kind: kind, SubjectID: p.ID, Summary: summary, Evidence: r.Evidence}, now)
+	return c, Held
+}
+
+// differences collects what does not fit, in words for the person who reviews it.
+type differences []string
+
+func (d *differences) text(what, reported, ours string) {
+	if reported != ours {
+		*d = append(*d, fmt.Sprintf("%s %q instead of %q", what, reported, ours))
+	}
+}
+
+func (d *differences) number(what string, reported, ours int64) {
+	if reported != ours {
+		*d = append(*d, fmt.Sprintf("%s %d instead of %d", what, reported, ours))
+	}
+}

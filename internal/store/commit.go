@@ -1,0 +1,130 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/tongbao-pay/tongbao/internal/ledger"
+	"github.com/tongbao-pay/tongbao/internal/payment"
+)
+
+// Commit implements [payment.Store]: one database transaction, and on PostgreSQL one round trip for all its rows.
+func (s *Store) Commit(ctx context.Context, c *payment.Change) error {
+	err := s.inTx(ctx, func(tx *Tx) error {
+		jobs := c.Jobs
+		if err := tx.batch(ctx, s.statements(c, &jobs)); err != nil {
+			return err
+		}
+		if len(jobs) == 0 {
+			return nil
+		}
+		return s.queue.EnqueueTx(ctx, tx, jobs)
+	})
+	if isUniqueViolation(err) {
+		return errors.Join(payment.ErrConflict, err)
+	}
+	return err
+}
+
+// statements lists what a change writes. The payment comes first: its row is the lock that makes others wait.
+// The jobs of webhooks are added to jobs when their rows are inserted.
+func (s *Store) statements(c *payment.Change, jobs *[]payment.Job) []statement {
+	var all []statement
+	if c.Notice != nil {
+		all = append(all, putNotice(c.Notice))
+	}
+	if c.Payment != nil {
+		all = append(all, putPayment(c.Payment))
+	}
+	for _, a := range c.Attempts {
+		all = append(all, putAttempt(c.Payment, a))
+	}
+	for _, f := range c.Refunds {
+		all = append(all, putRefund(c.Payment, f))
+	}
+	for _, r := range c.Reviews {
+		all = append(all, putReview(r))
+	}
+	for _, p := range c.Postings {
+		all = append(all, putPosting(p))
+	}
+	for i := range c.Events {
+		all = append(all, s.putEvent(&c.Events[i]), putWebhooks(&c.Events[i], jobs))
+	}
+	return all
+}
+
+func putNotice(n *payment.Notice) statement {
+	return statement{
+		sql: `INSERT INTO notices (account_id, notification_id, event_type, app_id, resource_id, verdict, reason, body, received_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account_id, notification_id) DO NOTHING`,
+		args: []any{n.AccountID, n.NotificationID, n.EventType, n.AppID, n.ResourceID, string(n.Verdict), n.Reason, string(n.Body), millis(n.ReceivedAt)},
+		affected: func(rows int64) error {
+			if rows == 0 {
+				return payment.ErrDuplicate
+			}
+			return nil
+		},
+	}
+}
+
+func putReview(r *payment.Review) statement {
+	return statement{
+		sql: `INSERT INTO reviews (app_id, id, account_id, kind, subject_id, summary, evidence, opened_at, resolved_at, resolution)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '') ON CONFLICT DO NOTHING`,
+		args: []any{r.AppID, r.ID, r.AccountID, string(r.Kind), r.SubjectID, r.Summary, string(r.Evidence), millis(r.OpenedAt)},
+	}
+}
+
+func putPosting(p ledger.Posting) statement {
+	return statement{
+		sql:  `INSERT INTO postings (app_id, source_id, kind, debit, credit, amount, currency, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		args: []any{p.AppID, p.SourceID, string(p.Kind), p.Debit, p.Credit, p.Amount, string(p.Currency), millis(p.CreatedAt)},
+	}
+}
+
+// putEvent inserts an event. That of a review is inserted only if the review is: it may be open already.
+func (s *Store) putEvent(e *payment.Event) statement {
+	insert := `INSERT INTO events (app_id, id, type, resource_type, resource_id, sequence, created_at, object, position)
+		SELECT CAST($1 AS text), CAST($2 AS text), CAST($3 AS text), CAST($4 AS text), CAST($5 AS text), CAST($6 AS bigint), CAST($7 AS bigint), CAST($8 AS text), ` + s.dialect.position
+	if e.Type == payment.EventReviewOpened {
+		insert += ` WHERE EXISTS (SELECT 1 FROM reviews WHERE app_id = $1 AND id = $5)`
+	}
+	return statement{
+		sql:  insert,
+		args: []any{e.AppID, e.ID, e.Type, e.ResourceType, e.ResourceID, e.Sequence, millis(e.CreatedAt), string(e.Object)},
+	}
+}
+
+// putWebhooks makes one webhook for each endpoint that wants the event, and a job for each.
+func putWebhooks(e *payment.Event, jobs *[]payment.Job) statement {
+	return statement{
+		sql: `INSERT INTO webhooks (app_id, id, endpoint_id, event_id, event_type, state, tries, next_try_at, created_at)
+			SELECT w.app_id, 'whk_' || substr(e.id, 5) || '_' || substr(w.id, 5), w.id, e.id, e.type, 'pending', 0, e.created_at, e.created_at
+			FROM events e JOIN webhook_endpoints w ON w.app_id = e.app_id
+			WHERE e.app_id = $1 AND e.id = $2 AND NOT w.disabled AND (w.types = '' OR w.types LIKE '%,' || e.type || ',%')
+			RETURNING id`,
+		args: []any{e.AppID, e.ID},
+		returned: func(r rows) error {
+			id, err := scanText(r)
+			*jobs = append(*jobs, payment.Job{Kind: payment.DeliverWebhook, AppID: e.AppID, ResourceID: id, At: e.CreatedAt})
+			return err
+		},
+	}
+}
+
+// typeList is how the types an endpoint wants are stored: ",a,b," or "" for all.
+func typeList(types []string) string {
+	if len(types) == 0 {
+		return ""
+	}
+	return "," + strings.Join(types, ",") + ","
+}
+
+func parseTypeList(stored string) []string {
+	if stored == "" {
+		return nil
+	}
+	return strings.Split(strings.Trim(stored, ","), ",")
+}

@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tongbao-pay/tongbao/internal/payment"
+)
+
+const paymentColumns = `app_id, id, account_id, out_trade_no, amount, currency, description, channel, product, payer_openid, client_ip, return_url, metadata,
+	content_hash, late_policy, status, amount_paid, amount_refunded, amount_refunding, late_paid, error,
+	created_at, updated_at, expires_at, paid_at, closed_at, close_requested_at, sequence, version`
+
+func scanPayment(r rows) (*payment.Payment, error) {
+	p := &payment.Payment{}
+	err := r.Scan(&p.AppID, &p.ID, &p.AccountID, &p.OutTradeNo, &p.Amount, &p.Currency, &p.Description, &p.Channel, &p.Product, &p.Payer.OpenID, &p.ClientIP, &p.ReturnURL, jsonText(&p.Metadata),
+		&p.ContentHash, &p.LatePolicy, &p.Status, &p.AmountPaid, &p.AmountRefunded, &p.AmountRefunding, &p.LatePaid, jsonText(&p.Error),
+		instant{&p.CreatedAt}, instant{&p.UpdatedAt}, instant{&p.ExpiresAt}, instant{&p.PaidAt}, instant{&p.ClosedAt}, instant{&p.CloseRequestedAt}, &p.Sequence, &p.Version)
+	return p, err
+}
+
+// PaymentByID implements [payment.Store].
+func (s *Store) PaymentByID(ctx context.Context, appID, id string) (*payment.Payment, error) {
+	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE app_id = $1 AND id = $2`, appID, id)
+}
+
+// PaymentByOutTradeNo implements [payment.Store].
+func (s *Store) PaymentByOutTradeNo(ctx context.Context, appID, outTradeNo string) (*payment.Payment, error) {
+	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE app_id = $1 AND out_trade_no = $2`, appID, outTradeNo)
+}
+
+// PaymentByTradeNo implements [payment.Store].
+func (s *Store) PaymentByTradeNo(ctx context.Context, accountID, tradeNo string) (*payment.Payment, error) {
+	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE (app_id, id) IN (SELECT app_id, payment_id FROM attempts WHERE account_id = $1 AND trade_no = $2)`, accountID, tradeNo)
+}
+
+// PaymentByRefundNo implements [payment.Store].
+func (s *Store) PaymentByRefundNo(ctx context.Context, accountID, refundNo string) (*payment.Payment, error) {
+	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE (app_id, id) IN (SELECT app_id, payment_id FROM refunds WHERE account_id = $1 AND refund_no = $2)`, accountID, refundNo)
+}
+
+// PaymentByRefundID implements [payment.Store].
+func (s *Store) PaymentByRefundID(ctx context.Context, appID, refundID string) (*payment.Payment, error) {
+	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE (app_id, id) IN (SELECT app_id, payment_id FROM refunds WHERE app_id = $1 AND id = $2)`, appID, refundID)
+}
+
+// PaymentByOutRefundNo implements [payment.Store].
+func (s *Store) PaymentByOutRefundNo(ctx context.Context, appID, outRefundNo string) (*payment.Payment, error) {
+	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE (app_id, id) IN (SELECT app_id, payment_id FROM refunds WHERE app_id = $1 AND out_refund_no = $2)`, appID, outRefundNo)
+}
+
+// payment loads one payment whole. The three reads are not one snapshot: a change between them makes the version
+// stale, and whoever decides on it gets ErrConflict at commit.
+func (s *Store) payment(ctx context.Context, query string, args ...any) (*payment.Payment, error) {
+	p, err := one(ctx, s.read, payment.ErrNotFound, scanPayment, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	if p.Attempts, err = list(ctx, s.read, scanAttempt, `SELECT `+attemptColumns+` FROM attempts WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`, p.AppID, p.ID); err != nil {
+		return nil, err
+	}
+	p.Refunds, err = list(ctx, s.read, scanRefund, `SELECT `+refundColumns+` FROM refunds WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`, p.AppID, p.ID)
+	return p, err
+}
+
+// TransactionOwner implements [payment.Store].
+func (s *Store) TransactionOwner(ctx context.Context, accountID, transactionID string) (string, error) {
+	owner, err := one(ctx, s.read, payment.ErrNotFound, scanText, `SELECT trade_no FROM attempts WHERE account_id = $1 AND transaction_id = $2 AND transaction_id <> ''`, accountID, transactionID)
+	if errors.Is(err, payment.ErrNotFound) {
+		return "", nil
+	}
+	return owner, err
+}
+
+func scanText(r rows) (text string, err error) { return text, r.Scan(&text) }
+
+// putPayment inserts a first version, or replaces exactly the version before.
+func putPayment(p *payment.Payment) statement {
+	if p.Version == 1 {
+		return statement{
+			sql: `INSERT INTO payments (` + paymentColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`,
+			args: []any{
+				p.AppID, p.ID, p.AccountID, p.OutTradeNo, p.Amount, string(p.Currency), p.Description, string(p.Channel), string(p.Product), p.Payer.OpenID, p.ClientIP, p.ReturnURL, text(p.Metadata),
+				p.ContentHash, string(p.LatePolicy), string(p.Status), p.AmountPaid, p.AmountRefunded, p.AmountRefunding, p.LatePaid, text(p.Error),
+				millis(p.CreatedAt), millis(p.UpdatedAt), millis(p.ExpiresAt), millis(p.PaidAt), millis(p.ClosedAt), millis(p.CloseRequestedAt), p.Sequence, p.Version,
+			},
+		}
+	}
+	return statement{
+		sql: `UPDATE payments SET status = $4, amount_paid = $5, amount_refunded = $6, amount_refunding = $7, late_paid = $8, error = $9,
+			updated_at = $10, paid_at = $11, closed_at = $12, close_requested_at = $13, sequence = $14, version = version + 1
+			WHERE app_id = $1 AND id = $2 AND version = $3`,
+		args: []any{
+			p.AppID, p.ID, p.Version - 1, string(p.Status), p.AmountPaid, p.AmountRefunded, p.AmountRefunding, p.LatePaid, text(p.Error),
+			millis(p.UpdatedAt), millis(p.PaidAt), millis(p.ClosedAt), millis(p.CloseRequestedAt), p.Sequence,
+		},
+		affected: func(n int64) error {
+			if n == 0 {
+				return payment.ErrConflict
+			}
+			return nil
+		},
+	}
+}
+
+const attemptColumns = `id, product, trade_no, merchant_id, merchant_app_id, transaction_id, status, code_url, prepay_id, h5_url, credential_expires_at, placing_until, created_at`
+
+func scanAttempt(r rows) (*payment.Attempt, error) {
+	a := &payment.Attempt{}
+	err := r.Scan(&a.ID, &a.Product, &a.TradeNo, &a.MerchantID, &a.MerchantAppID, &a.TransactionID, &a.Status,
+		&a.Credential.CodeURL, &a.Credential.PrepayID, &a.Credential.H5URL, instant{&a.Credential.ExpiresAt}, instant{&a.PlacingUntil}, instant{&a.CreatedAt})
+	return a, err
+}
+
+func putAttempt(p *payment.Payment, a *payment.Attempt) statement {
+	return statement{
+		sql: `INSERT INTO attempts (app_id, payment_id, account_id, ` + attemptColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+			ON CONFLICT (app_id, id) DO UPDATE SET transaction_id = excluded.transaction_id, status = excluded.status, code_url = excluded.code_url, prepay_id = excluded.prepay_id,
+			h5_url = excluded.h5_url, credential_expires_at = excluded.credential_expires_at, placing_until = excluded.placing_until`,
+		args: []any{
+			p.AppID, p.ID, p.AccountID, a.ID, string(a.Product), a.TradeNo, a.MerchantID, a.MerchantAppID, a.TransactionID, string(a.Status),
+			a.Credential.CodeURL, a.Credential.PrepayID, a.Credential.H5URL, millis(a.Credential.ExpiresAt), millis(a.PlacingUntil), millis(a.CreatedAt),
+		},
+	}
+}
+
+// text is a value as stored JSON; a value that is nothing is stored as nothing.
+func text(value any) string {
+	b, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Sprintf("store: a value that is no JSON: %v", err)) // unreachable: values stored this way are plain
+	}
+	if string(b) == "null" {
+		return ""
+	}
+	return string(b)
+}
+
+// jsonText scans what text stored.
+func jsonText(into any) *jsonScanner { return &jsonScanner{into} }
+
+type jsonScanner struct{ into any }
+
+func (j *jsonScanner) Scan(value any) error {
+	stored, ok := value.(string)
+	if !ok {
+		return fmt.Errorf("store: JSON is stored as %T, not as text", value)
+	}
+	if stored == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(stored), j.into)
+}

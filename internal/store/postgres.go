@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+func openPostgres(ctx context.Context, dsn string) (*Store, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("store: the database URL is not valid; it looks like postgres://user:password@host:5432/name") // the cause repeats the URL, password included
+	}
+	config.ConnConfig.Tracer = otelpgx.NewTracer()
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("store: connect to PostgreSQL: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("store: connect to PostgreSQL: %w", err)
+	}
+	return &Store{dialect: postgres, read: pgQuerier{pool}, pg: pool}, nil
+}
+
+// pgConn is what *pgxpool.Pool and pgx.Tx share.
+type pgConn interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+type pgQuerier struct{ conn pgConn }
+
+func (q pgQuerier) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	tag, err := q.conn.Exec(ctx, query, args...)
+	return tag.RowsAffected(), err
+}
+
+func (q pgQuerier) query(ctx context.Context, query string, args ...any) (rows, error) {
+	return q.conn.Query(ctx, query, args...)
+}
+
+// batch sends all statements in one round trip.
+func (q pgQuerier) batch(ctx context.Context, statements []statement) (err error) {
+	var b pgx.Batch
+	for _, s := range statements {
+		b.Queue(s.sql, s.args...)
+	}
+	results := q.conn.SendBatch(ctx, &b)
+	defer func() {
+		if closeErr := results.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	for _, s := range statements {
+		if s.returned != nil {
+			r, err := results.Query()
+			if err != nil {
+				return err
+			}
+			if err := collect(r, s.returned); err != nil {
+				return err
+			}
+			continue
+		}
+		tag, err := results.Exec()
+		if err != nil {
+			return err
+		}
+		if s.affected != nil {
+			if err := s.affected(tag.RowsAffected()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

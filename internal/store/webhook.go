@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/tongbao-pay/tongbao/internal/payment"
+	"github.com/tongbao-pay/tongbao/internal/webhook"
+)
+
+const endpointColumns = `app_id, id, url, types, description, sealed_secrets, disabled, disabled_why, created_at, updated_at, version`
+
+func scanEndpoint(r rows) (webhook.Endpoint, error) {
+	var e webhook.Endpoint
+	var types string
+	err := r.Scan(&e.AppID, &e.ID, &e.URL, &types, &e.Description, jsonText(&e.SealedSecrets), &e.Disabled, &e.DisabledWhy, instant{&e.CreatedAt}, instant{&e.UpdatedAt}, &e.Version)
+	e.Types = parseTypeList(types)
+	return e, err
+}
+
+// PutEndpoint implements [webhook.Store].
+func (s *Store) PutEndpoint(ctx context.Context, e webhook.Endpoint) error {
+	if e.Version == 0 {
+		_, err := s.write(ctx, `INSERT INTO webhook_endpoints (`+endpointColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)`,
+			e.AppID, e.ID, e.URL, typeList(e.Types), e.Description, text(e.SealedSecrets), e.Disabled, e.DisabledWhy, millis(e.CreatedAt), millis(e.UpdatedAt))
+		if isUniqueViolation(err) {
+			return webhook.ErrConflict
+		}
+		return err
+	}
+	n, err := s.write(ctx, `UPDATE webhook_endpoints SET url = $4, types = $5, description = $6, sealed_secrets = $7, disabled = $8, disabled_why = $9, updated_at = $10, version = version + 1
+		WHERE app_id = $1 AND id = $2 AND version = $3`,
+		e.AppID, e.ID, e.Version, e.URL, typeList(e.Types), e.Description, text(e.SealedSecrets), e.Disabled, e.DisabledWhy, millis(e.UpdatedAt))
+	if err == nil && n == 0 {
+		return webhook.ErrConflict
+	}
+	return err
+}
+
+// EndpointByID implements [webhook.Store].
+func (s *Store) EndpointByID(ctx context.Context, appID, id string) (webhook.Endpoint, error) {
+	return one(ctx, s.read, webhook.ErrNotFound, scanEndpoint, `SELECT `+endpointColumns+` FROM webhook_endpoints WHERE app_id = $1 AND id = $2`, appID, id)
+}
+
+// EndpointsOfApp implements [webhook.Store].
+func (s *Store) EndpointsOfApp(ctx context.Context, appID string) ([]webhook.Endpoint, error) {
+	return list(ctx, s.read, scanEndpoint, `SELECT `+endpointColumns+` FROM webhook_endpoints WHERE app_id = $1 ORDER BY created_at, id`, appID)
+}
+
+// DeleteEndpoint implements [webhook.Store].
+func (s *Store) DeleteEndpoint(ctx context.Context, appID, id string) error {
+	n, err := s.write(ctx, `DELETE FROM webhook_endpoints WHERE app_id = $1 AND id = $2`, appID, id)
+	if err == nil && n == 0 {
+		return webhook.ErrNotFound
+	}
+	return err
+}
+
+// WebhookByID implements [webhook.Store].
+func (s *Store) WebhookByID(ctx context.Context, appID, id string) (webhook.Webhook, error) {
+	var e payment.Event
+	w, err := one(ctx, s.read, webhook.ErrNotFound, func(r rows) (webhook.Webhook, error) {
+		var w webhook.Webhook
+		var object string
+		err := r.Scan(&w.AppID, &w.ID, &w.EndpointID, &w.EventID, &w.EventType, &w.State, &w.Tries, instant{&w.NextTryAt}, instant{&w.CreatedAt},
+			&e.ResourceType, &e.ResourceID, &e.Sequence, instant{&e.CreatedAt}, &object)
+		e.Object = []byte(object)
+		return w, err
+	}, `SELECT w.app_id, w.id, w.endpoint_id, w.event_id, w.event_type, w.state, w.tries, w.next_try_at, w.created_at, e.resource_type, e.resource_id, e.sequence, e.created_at, e.object
+		FROM webhooks w JOIN events e ON e.app_id = w.app_id AND e.id = w.event_id WHERE w.app_id = $1 AND w.id = $2`, appID, id)
+	if err != nil {
+		return w, err
+	}
+	e.AppID, e.ID, e.Type = w.AppID, w.EventID, w.EventType
+	w.Body = e.Body()
+	w.Endpoint, err = s.EndpointByID(ctx, appID, w.EndpointID)
+	return w, err
+}
+
+const deliveryColumns = `app_id, id, webhook_id, endpoint_id, event_id, event_type, try, success, status_code, error, duration_ms, at`
+
+// RecordDelivery implements [webhook.Store].
+func (s *Store) RecordDelivery(ctx context.Context, d webhook.Delivery, state webhook.State, nextTryAt time.Time) error {
+	return s.inTx(ctx, func(tx *Tx) error {
+		return tx.batch(ctx, []statement{
+			{
+				sql: `INSERT INTO webhook_deliveries (` + deliveryColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+				args: []any{
+					d.AppID, d.ID, d.WebhookID, d.EndpointID, d.EventID, d.EventType, d.Try, d.Success, d.StatusCode, d.Error, d.Duration.Milliseconds(), millis(d.At),
+				},
+			},
+			{
+				sql:  `UPDATE webhooks SET state = $3, tries = $4, next_try_at = $5 WHERE app_id = $1 AND id = $2`,
+				args: []any{d.AppID, d.WebhookID, string(state), d.Try, millis(nextTryAt)},
+			},
+		})
+	})
+}
+
+const listedDelivery = `SELECT d.app_id, d.id, d.webhook_id, d.endpoint_id, d.event_id, d.event_type, d.try, d.success, d.status_code, d.error, d.duration_ms, d.at, w.state, w.next_try_at
+	FROM webhook_deliveries d JOIN webhooks w ON w.app_id = d.app_id AND w.id = d.webhook_id`
+
+func scanDelivery(r rows) (webhook.Delivery, error) {
+	var d webhook.Delivery
+	var ms int64
+	err := r.Scan(&d.AppID, &d.ID, &d.WebhookID, &d.EndpointID, &d.EventID, &d.EventType, &d.Try, &d.Success, &d.StatusCode, &d.Error, &ms, instant{&d.At}, &d.WebhookState, instant{&d.NextTryAt})
+	d.Duration = time.Duration(ms) * time.Millisecond
+	return d, err
+}
+
+// Deliveries implements [webhook.Store].
+func (s *Store) Deliveries(ctx context.Context, df webhook.DeliveryFilter) ([]webhook.Delivery, error) {
+	var f filter
+	f.add("d.app_id = ?", df.AppID)
+	f.text("d.endpoint_id", df.EndpointID)
+	f.text("d.event_id", df.EventID)
+	f.text("w.state", string(df.State))
+	if df.Cursor != "" { // the id of the last one seen: ids are in order of time
+		f.add("d.id < ?", df.Cursor)
+	}
+	f.args = append(f.args, df.Limit)
+	return list(ctx, s.read, scanDelivery, listedDelivery+f.where()+` ORDER BY d.id DESC LIMIT $`+strconv.Itoa(len(f.args)), f.args...)
+}
+
+// DeliveryByID implements [webhook.Store].
+func (s *Store) DeliveryByID(ctx context.Context, appID, id string) (webhook.Delivery, error) {
+	return one(ctx, s.read, webhook.ErrNotFound, scanDelivery, listedDelivery+` WHERE d.app_id = $1 AND d.id = $2`, appID, id)
+}
+
+// Retry implements [webhook.Store].
+func (s *Store) Retry(ctx context.Context, appID, webhookID string, at time.Time) error {
+	return s.inTx(ctx, func(tx *Tx) error {
+		n, err := tx.exec(ctx, `UPDATE webhooks SET state = $3, tries = 0, next_try_at = $4 WHERE app_id = $1 AND id = $2`, appID, webhookID, string(webhook.Pending), millis(at))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return webhook.ErrNotFound
+		}
+		return s.queue.EnqueueTx(ctx, tx, []payment.Job{{Kind: payment.DeliverWebhook, AppID: appID, ResourceID: webhookID, At: at}})
+	})
+}
