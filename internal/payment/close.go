@@ -57,7 +57,11 @@ func (s *Service) Sync(ctx context.Context, appID, id string) (*Payment, error) 
 		if r.terminal() {
 			continue
 		}
-		if p, err = s.askRefund(ctx, p, r.ID); err != nil {
+		p, err = s.askRefund(ctx, p, r.ID)
+		if ce, ok := errors.AsType[*ChannelError](err); ok && ce.Outcome == Absent {
+			continue // not there yet: its job sends it again
+		}
+		if err != nil {
 			return nil, unavailable(err, p)
 		}
 	}

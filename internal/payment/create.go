@@ -67,7 +67,7 @@ func (s *Service) Create(ctx context.Context, app Applicant, req CreateRequest) 
 	if req.Currency == "" {
 		req.Currency = money.CNY
 	}
-	if err := req.validate(now); err != nil {
+	if err := req.validate(); err != nil {
 		return nil, err
 	}
 	hash := req.hash()
@@ -97,6 +97,9 @@ func (s *Service) Create(ctx context.Context, app Applicant, req CreateRequest) 
 
 // intend commits the intent: from here on the payment ends even if this process does not live to see it.
 func (s *Service) intend(ctx context.Context, app Applicant, req CreateRequest, hash string, now time.Time) (*Payment, error) {
+	if err := req.validExpiry(now); err != nil {
+		return nil, err
+	}
 	accountID, err := s.providers.Choose(ctx, req.Channel, req.Product, req.Account)
 	if err != nil {
 		return nil, err
@@ -215,13 +218,7 @@ func (s *Service) notPlaced(ctx context.Context, provider Provider, p *Payment, 
 			return s.refuse(ctx, p, refusal)
 		}
 	}
-	p, err := s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) { // let the next caller try at once
-		if p.Terminal() {
-			return nil, nil
-		}
-		p.Current().PlacingUntil = time.Time{}
-		return &Change{Payment: p, Attempts: []*Attempt{p.Current()}}, nil
-	})
+	p, err := s.release(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -232,12 +229,23 @@ func (s *Service) notPlaced(ctx context.Context, provider Provider, p *Payment, 
 	return &Created{Payment: p}, nil
 }
 
-func (s *Service) found(ctx context.Context, p *Payment, report OrderReport, refusal *ChannelError) (*Created, error) {
-	p, err := s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
-		p.Current().PlacingUntil = time.Time{}
-		c, _ := p.applyOrder(report, s.clock())
-		return c, nil
+// release lets the next caller try at once.
+func (s *Service) release(ctx context.Context, p *Payment) (*Payment, error) {
+	return s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+		a := p.Current()
+		if p.Terminal() || a.PlacingUntil.IsZero() {
+			return nil, nil
+		}
+		a.PlacingUntil = time.Time{}
+		return &Change{Payment: p, Attempts: []*Attempt{a}}, nil
 	})
+}
+
+func (s *Service) found(ctx context.Context, p *Payment, report OrderReport, refusal *ChannelError) (*Created, error) {
+	p, err := s.applyOrderReport(ctx, p, report, nil)
+	if err == nil {
+		p, err = s.release(ctx, p)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +329,15 @@ func (r CreateRequest) hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (r CreateRequest) validate(now time.Time) error {
+// validExpiry holds for a new payment only: a repeated request names the same moment, which comes nearer and passes.
+func (r CreateRequest) validExpiry(now time.Time) error {
+	if life := r.expiry(now).Sub(now); life < ExpiryMin || life > ExpiryMax {
+		return invalid("expires_at", "must lie between %s and %s from now", ExpiryMin, ExpiryMax)
+	}
+	return nil
+}
+
+func (r CreateRequest) validate() error {
 	switch {
 	case !outNumber.MatchString(r.OutTradeNo):
 		return invalid("out_trade_no", "must be 1 to 64 letters, digits, _ or -")
@@ -358,9 +374,6 @@ func (r CreateRequest) validate(now time.Time) error {
 		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || len(r.ReturnURL) > 512 {
 			return invalid("return_url", "must be an absolute http(s) URL of at most 512 characters")
 		}
-	}
-	if life := r.expiry(now).Sub(now); life < ExpiryMin || life > ExpiryMax {
-		return invalid("expires_at", "must lie between %s and %s from now", ExpiryMin, ExpiryMax)
 	}
 	return validMetadata(r.Metadata)
 }

@@ -123,8 +123,12 @@ func (s *Service) applyOrderReport(ctx context.Context, p *Payment, report Order
 	})
 }
 
-// end closes a payment: asked, closed at the provider, and only then closed here.
+// end closes a payment: asked, closed at the provider, and only then closed here. An order that is being placed
+// has to wait: it could appear at the provider after the provider said that there is none.
 func (s *Service) end(ctx context.Context, p *Payment) (*Payment, error) {
+	if s.clock().Before(p.Current().PlacingUntil) {
+		return p, &ChannelError{Outcome: Unknown, Message: "the order is being placed"}
+	}
 	p, err := s.ask(ctx, p)
 	if err != nil || p.Terminal() {
 		return p, err

@@ -1,9 +1,6 @@
 package payment
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // Page asks for a part of a list, newest first. Cursor is empty for the first page.
 type Page struct {
@@ -43,5 +40,7 @@ type ReviewFilter struct {
 	OpenOnly bool
 }
 
-// ErrCursor is what a list answers to a cursor or event id it did not give out.
-var ErrCursor = errors.New("payment: unknown cursor; take it unchanged from an earlier answer, or leave it out to start anew")
+// UnknownCursor is what a list answers to a cursor or event id, given in field, that it did not give out.
+func UnknownCursor(field string) *Error {
+	return invalid(field, "is unknown; take it unchanged from an earlier answer, or leave it out to start anew")
+}

@@ -67,8 +67,11 @@ func (s *Service) Refund(ctx context.Context, appID string, req RefundRequest) (
 		return nil, false, err
 	}
 	if r == nil || err != nil {
-		r, err := s.repeated(ctx, appID, req)
-		return r, false, err
+		earlier, again := s.repeated(ctx, appID, req)
+		if earlier == nil && again == nil {
+			again = err
+		}
+		return earlier, false, again
 	}
 	p, err = s.sendRefund(context.WithoutCancel(ctx), p, r.ID)
 	if _, ok := errors.AsType[*ChannelError](err); err != nil && !ok {
@@ -223,8 +226,11 @@ func (s *Service) applyRefundReport(ctx context.Context, p *Payment, report Refu
 // applyRefund computes what a provider's word about a refund changes, like [Payment.applyOrder].
 func (p *Payment) applyRefund(report RefundReport, now time.Time) (*Change, Verdict) {
 	r := p.refundByRefundNo(report.RefundNo)
+	if r == nil {
+		return p.holdRefund(p.ID, report, ReviewMismatch, fmt.Sprintf("the provider reports refund number %q, which is none of payment %s. Compare with the provider's console before acting", report.RefundNo, p.ID), now)
+	}
 	if differences := p.compareRefund(r, report); differences != "" {
-		return p.holdRefund(r, report, ReviewMismatch, "the provider's report disagrees with our row: "+differences+". Compare with the provider's console before acting", now)
+		return p.holdRefund(r.ID, report, ReviewMismatch, "the provider's report disagrees with our row: "+differences+". Compare with the provider's console before acting", now)
 	}
 	var on RefundTrigger
 	switch report.State {
@@ -237,9 +243,12 @@ func (p *Payment) applyRefund(report RefundReport, now time.Time) (*Change, Verd
 	case RefundReportedClosed:
 		on = OnRefundClosed
 	case RefundReportedUnrecognised:
-		return p.holdRefund(r, report, ReviewUnrecognised, fmt.Sprintf("the provider reports the refund state %q, which this version does not know. Look refund %s up in the provider's console", report.StateText, r.RefundNo), now)
+		return p.holdRefund(r.ID, report, ReviewUnrecognised, fmt.Sprintf("the provider reports the refund state %q, which this version does not know. Look refund %s up in the provider's console", report.StateText, r.RefundNo), now)
 	}
 	to, ok := Refunds.Next(r.Status, on)
+	if !ok && on == OnRefundSucceeded && r.Status != RefundSucceeded {
+		return p.holdRefund(r.ID, report, ReviewMismatch, fmt.Sprintf("refund %s is %s here, but the provider reports that its money went back. Compare with the provider's console and book it by hand", r.RefundNo, r.Status), now)
+	}
 	if !ok {
 		return nil, NoEffect
 	}
@@ -301,9 +310,9 @@ func (p *Payment) compareRefund(r *Refund, report RefundReport) string {
 	return strings.Join(d, "; ")
 }
 
-func (p *Payment) holdRefund(r *Refund, report RefundReport, kind ReviewKind, summary string, now time.Time) (*Change, Verdict) {
+func (p *Payment) holdRefund(subjectID string, report RefundReport, kind ReviewKind, summary string, now time.Time) (*Change, Verdict) {
 	c := &Change{}
-	c.review(Review{AppID: p.AppID, AccountID: p.AccountID, Kind: kind, SubjectID: r.ID, Summary: summary, Evidence: report.Evidence}, now)
+	c.review(Review{AppID: p.AppID, AccountID: p.AccountID, Kind: kind, SubjectID: subjectID, Summary: summary, Evidence: report.Evidence}, now)
 	return c, Held
 }
 

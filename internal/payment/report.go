@@ -9,7 +9,7 @@ import (
 )
 
 // applyOrder computes what a provider's word about an order changes. It returns a nil change where it changes
-// nothing, and the verdict in any case. The report must name an attempt of this payment.
+// nothing, and the verdict in any case.
 func (p *Payment) applyOrder(r OrderReport, now time.Time) (*Change, Verdict) {
 	a := p.attempt(r.TradeNo)
 	if differences := p.compareOrder(a, r); differences != "" {
@@ -29,6 +29,9 @@ func (p *Payment) applyOrder(r OrderReport, now time.Time) (*Change, Verdict) {
 
 // compareOrder is the one place where a report about an order is held against our own row.
 func (p *Payment) compareOrder(a *Attempt, r OrderReport) string {
+	if a == nil {
+		return fmt.Sprintf("trade number %q is none of payment %s", r.TradeNo, p.ID)
+	}
 	var d differences
 	d.text("account", r.AccountID, p.AccountID)
 	d.text("merchant", r.MerchantID, a.MerchantID)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 )
 
@@ -58,13 +59,17 @@ func New(c Config) *Service {
 const commitTimeout = 10 * time.Second
 
 // updateTries bounds how often a use case starts over because somebody else was faster. Each loss means that
-// somebody else made progress.
-const updateTries = 10
+// somebody else made progress; the pauses between them, random and growing to at most pauseMax, let everybody have a turn.
+const (
+	updateTries = 30
+	pauseMin    = time.Millisecond
+	pauseMax    = 64 * time.Millisecond
+)
 
 // update loads a payment, lets decide change it, and commits; where somebody else was faster it starts over with
 // what is there now. decide may return nil for "nothing to do". A non-nil p is used for the first round.
 func (s *Service) update(ctx context.Context, p *Payment, load func(context.Context) (*Payment, error), decide func(*Payment) (*Change, error)) (*Payment, error) {
-	for range updateTries {
+	for try := range updateTries {
 		if p == nil {
 			var err error
 			if p, err = load(ctx); err != nil {
@@ -80,6 +85,9 @@ func (s *Service) update(ctx context.Context, p *Payment, load func(context.Cont
 			return p, err
 		}
 		p = nil
+		if err := pause(ctx, rand.N(min(pauseMin<<try, pauseMax))); err != nil {
+			return nil, err
+		}
 	}
 	return nil, fmt.Errorf("%w: gave up after %d tries; repeat the request", ErrConflict, updateTries)
 }

@@ -25,7 +25,7 @@ func decodeCursor(cursor string) (ms int64, id string, err error) {
 			return ms, after, nil
 		}
 	}
-	return 0, "", fmt.Errorf("%w: %q", payment.ErrCursor, cursor)
+	return 0, "", payment.UnknownCursor("cursor")
 }
 
 // filter builds the conditions of a list from fixed column names; values only ever travel as arguments.
@@ -207,10 +207,10 @@ func (s *Store) Events(ctx context.Context, ef payment.EventFilter, limit int) (
 		f.conditions = append(f.conditions, "type IN ("+strings.Join(places, ", ")+")")
 	}
 	if ef.After != "" {
-		after, err := one(ctx, s.read, payment.ErrNotFound, func(r rows) (position int64, err error) { return position, r.Scan(&position) },
+		after, err := one(ctx, s.read, payment.ErrNotFound, scanInteger,
 			`SELECT position FROM events WHERE app_id = $1 AND id = $2`, ef.AppID, ef.After)
 		if errors.Is(err, payment.ErrNotFound) {
-			return nil, fmt.Errorf("%w: %q", payment.ErrCursor, ef.After)
+			return nil, payment.UnknownCursor("after")
 		}
 		if err != nil {
 			return nil, err
@@ -227,4 +227,10 @@ func scanEvent(r rows) (payment.Event, error) {
 	err := r.Scan(&e.AppID, &e.ID, &e.Type, &e.ResourceType, &e.ResourceID, &e.Sequence, instant{&e.CreatedAt}, &object)
 	e.Object = []byte(object)
 	return e, err
+}
+
+func scanInteger(r rows) (int64, error) {
+	var n int64
+	err := r.Scan(&n)
+	return n, err
 }

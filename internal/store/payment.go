@@ -74,7 +74,11 @@ func (s *Store) TransactionOwner(ctx context.Context, accountID, transactionID s
 	return owner, err
 }
 
-func scanText(r rows) (text string, err error) { return text, r.Scan(&text) }
+func scanText(r rows) (string, error) {
+	var text string
+	err := r.Scan(&text)
+	return text, err
+}
 
 // putPayment inserts a first version, or replaces exactly the version before.
 func putPayment(p *payment.Payment) statement {

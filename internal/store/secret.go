@@ -9,7 +9,7 @@ import (
 
 // Keyset implements [secret.Store].
 func (s *Store) Keyset(ctx context.Context) ([]byte, error) {
-	wrapped, err := one(ctx, s.read, access.ErrNotFound, func(r rows) (b []byte, err error) { return b, r.Scan(base64Text{&b}) }, `SELECT wrapped FROM keysets WHERE id = 1`)
+	wrapped, err := one(ctx, s.read, access.ErrNotFound, scanBytes, `SELECT wrapped FROM keysets WHERE id = 1`)
 	if errors.Is(err, access.ErrNotFound) {
 		return nil, nil
 	}
@@ -22,4 +22,10 @@ func (s *Store) PutFirstKeyset(ctx context.Context, wrapped []byte) ([]byte, err
 		return nil, err
 	}
 	return s.Keyset(ctx)
+}
+
+func scanBytes(r rows) ([]byte, error) {
+	var b []byte
+	err := r.Scan(base64Text{&b})
+	return b, err
 }

@@ -1,0 +1,55 @@
+# Every target is for people and for CI alike; `make` lists them.
+
+.DEFAULT_GOAL := help
+
+# The tools are pinned in a module of their own, so that nothing of them reaches go.mod.
+tool := go tool -modfile=tools/go.mod
+step := scripts/step
+
+# How long `make fuzz` works on each target.
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## Install what the tests need where it is missing, then check and test everything (what CI runs)
+	@$(step) "what the tests need" scripts/install-test-needs
+	@$(step) "build" go build ./...
+	@$(step) "vet" go vet ./...
+	@$(step) "lint and import rules" $(tool) golangci-lint run ./...
+	@$(step) "generated files are fresh" scripts/check-generated
+	@$(step) "tests with the race detector" go test -race ./...
+
+.PHONY: build
+build: ## Compile the binary into bin/
+	go build -o bin/ ./cmd/...
+
+.PHONY: lint
+lint: ## Run the linters and check the import rules
+	$(tool) golangci-lint run ./...
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(tool) golangci-lint fmt ./...
+
+.PHONY: generate
+generate: ## Run the code generators; their output is committed
+	go generate ./...
+
+.PHONY: check-generated
+check-generated: ## Fail when generated files are stale, changing none
+	scripts/check-generated
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities (needs vuln.go.dev; says "not run" without)
+	scripts/vuln
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
+	FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+.PHONY: demo
+demo: ## Sandbox, gateway and a demo shop in one process: the quickest look
+	go run ./cmd/tongbao demo
