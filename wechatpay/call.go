@@ -1,0 +1,234 @@
+package wechatpay
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+const (
+	triesMax           = 3
+	answerBytesMax     = 1 << 20
+	backoffBase        = 200 * time.Millisecond
+	backoffThrottled   = time.Second
+	contentTypeJSON    = "application/json"
+	requestHeadersMost = 6
+)
+
+// call is one request of the protocol, repeated with the same bytes until it is done, refused or out of
+// time. That is safe for all of them: the provider recognises a repeat by the merchant's number.
+type call struct {
+	name    string
+	method  string
+	target  string // path and query, escaped
+	body    []byte // nil without
+	timeout time.Duration
+	// write marks a call with an effect: one try of unknown outcome makes the whole call unknown.
+	write bool
+	// keySerial is the key that encrypted fields of body. Zero: the current key is named.
+	keySerial string
+	// withoutKeys sends although no key to verify the answer with is known yet, and names no certificate,
+	// which may be the one to be replaced.
+	withoutKeys bool
+	// verify replaces the verification of 2xx answers. Nil: Client.verify.
+	verify func(ctx context.Context, h http.Header, body []byte) error
+	// decode reads the body of a verified 2xx answer. Nil: no body is due.
+	decode func(body []byte) error
+}
+
+// do runs a call: at most three tries inside the shorter of the call's and the context's time, each with
+// a fresh timestamp, nonce and signature, changing the access point when one failed.
+func (c *Client) do(ctx context.Context, k call) error {
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
+	if !k.withoutKeys {
+		if err := c.prepareKeys(ctx); err != nil {
+			return failed(k.name, OutcomeRetry, err)
+		}
+	}
+	if key := c.keys.Load().current(c.now()); k.keySerial == "" && key != nil && (!k.withoutKeys || !key.isCertificate()) {
+		k.keySerial = key.serial
+	}
+	if k.verify == nil {
+		k.verify = c.verify
+	}
+
+	lostTry := false
+	host := c.hosts.first(c.now())
+	for try := 1; ; try++ {
+		f := c.try(ctx, &k, host, triesMax-try+1)
+		if f == nil {
+			c.hosts.succeeded(host)
+			return nil
+		}
+		switch {
+		case !f.hostFault:
+			c.hosts.succeeded(host)
+		case !errors.Is(ctx.Err(), context.Canceled):
+			c.hosts.failed(host, c.now())
+		}
+		lostTry = lostTry || k.write && f.outcome == OutcomeUnknown
+		if !f.repeat || try == triesMax || !c.pause(ctx, k.name, try, f) {
+			if lostTry {
+				f.outcome = OutcomeUnknown
+			}
+			return &callError{name: k.name, outcome: f.outcome, tries: try, err: f.err}
+		}
+		c.log.LogAttrs(ctx, slog.LevelWarn, "wechatpay: try failed, repeating",
+			slog.String("call", k.name), slog.String("host", host.name), slog.Int("try", try), slog.Any("error", f.err))
+		if f.hostFault {
+			host = c.hosts.other(host)
+		}
+	}
+}
+
+// try sends the request once. It gets an equal share of the time left, so that an access point that
+// hangs leaves time for the other.
+func (c *Client) try(ctx context.Context, k *call, host *host, triesLeft int) *failure {
+	if err := ctx.Err(); err != nil {
+		return &failure{outcome: OutcomeRetry, err: err}
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(triesLeft))
+		defer cancel()
+	}
+	request, f := c.newRequest(ctx, k, host)
+	if f != nil {
+		return f
+	}
+	response, err := c.transport.RoundTrip(request)
+	if err != nil {
+		return networkFailure(err)
+	}
+	body, err := readBody(response)
+	if err != nil {
+		return &failure{outcome: OutcomeUnknown, repeat: true, hostFault: !errors.Is(err, ErrBodyTooLarge), err: err}
+	}
+	return c.take(ctx, k, response, body)
+}
+
+func (c *Client) newRequest(ctx context.Context, k *call, host *host) (*http.Request, *failure) {
+	body := io.Reader(sendOnce{})
+	if k.body != nil {
+		body = bytes.NewReader(k.body)
+	}
+	request, err := http.NewRequestWithContext(ctx, k.method, host.base+k.target, body)
+	if err != nil {
+		return nil, &failure{outcome: OutcomeRefused, err: err}
+	}
+	// RequestURI is what the transport writes, so the signed target is the sent one.
+	authorization, err := c.merchant.authorization(k.method, request.URL.RequestURI(), k.body, c.now().Unix(), newNonce())
+	if err != nil {
+		return nil, &failure{outcome: OutcomeRetry, err: err}
+	}
+	header := make(http.Header, requestHeadersMost)
+	header["Accept"] = []string{contentTypeJSON}
+	header["Authorization"] = []string{authorization}
+	header["User-Agent"] = []string{c.userAgent}
+	if k.body != nil {
+		header["Content-Type"] = []string{contentTypeJSON}
+	}
+	if k.keySerial != "" {
+		header[headerSerial] = []string{k.keySerial}
+	}
+	request.Header = header
+	return request, nil
+}
+
+// sendOnce is the empty body of a GET. Without any body, [http.Transport] sends a GET again by itself when a
+// kept connection breaks: a try that is not counted, with a nonce that was used before.
+type sendOnce struct{}
+
+func (sendOnce) Read([]byte) (int, error) { return 0, io.EOF }
+
+// readBody reads to the end, so that the connection can be used again, and closes.
+func readBody(response *http.Response) ([]byte, error) {
+	defer response.Body.Close()
+	if response.ContentLength > answerBytesMax {
+		return nil, fmt.Errorf("answer: %w", ErrBodyTooLarge)
+	}
+	var buffer bytes.Buffer
+	buffer.Grow(int(max(response.ContentLength, 0)) + bytes.MinRead)
+	if _, err := buffer.ReadFrom(io.LimitReader(response.Body, answerBytesMax+1)); err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	if buffer.Len() > answerBytesMax {
+		return nil, fmt.Errorf("answer: %w", ErrBodyTooLarge)
+	}
+	return buffer.Bytes(), nil
+}
+
+// take judges an answer that arrived whole (WeChat Pay APIv3, 应答验签): 200 and 204 must verify. Refusals
+// are verified when they carry a signature, which not all do.
+func (c *Client) take(ctx context.Context, k *call, response *http.Response, body []byte) *failure {
+	status := response.StatusCode
+	provider := func() *failure {
+		return answerFailure(readError(status, response.Header.Get(headerRequestID), body))
+	}
+	switch {
+	case status == http.StatusOK || status == http.StatusNoContent:
+		if err := k.verify(ctx, response.Header, body); err != nil {
+			// A wrong APIv3 key does not become right by asking again.
+			return &failure{outcome: OutcomeUnknown, repeat: !errors.Is(err, ErrDecrypt), err: fmt.Errorf("answer: %w", err)}
+		}
+		if k.decode == nil {
+			return nil
+		}
+		if err := k.decode(body); err != nil {
+			return &failure{outcome: OutcomeUnknown, repeat: true, err: fmt.Errorf("answer: %w", err)}
+		}
+		return nil
+	case status >= 500:
+		return provider()
+	case status == http.StatusAccepted, len(response.Header[headerSignature]) > 0:
+		if err := c.verify(ctx, response.Header, body); err != nil {
+			return &failure{outcome: OutcomeUnknown, err: fmt.Errorf("answer %d: %w", status, err)}
+		}
+	}
+	return provider()
+}
+
+// pause waits before the next try; false when the time left does not allow one.
+func (c *Client) pause(ctx context.Context, name string, try int, f *failure) bool {
+	wait := c.backoff(try, &callError{name: name, outcome: f.outcome, tries: try, err: f.err})
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// fullJitter is the pause after a failed try: anywhere up to a limit that doubles, and not under a second
+// where the provider asked for less traffic (频率限制).
+func fullJitter(try int, cause error) time.Duration {
+	if provider, ok := errors.AsType[*Error](cause); ok && provider.outcome() == OutcomeRetry {
+		return backoffThrottled + rand.N(backoffThrottled<<(try-1)) //nolint:gosec // jitter is no secret
+	}
+	return rand.N(backoffBase << (try - 1)) //nolint:gosec // jitter is no secret
+}
+
+// decodeJSON reads an answer's body into T. An empty body, HTML and anything else that is not the JSON
+// due is ErrMalformed.
+func decodeJSON[T any](body []byte, to *T) error {
+	if len(body) == 0 {
+		return fmt.Errorf("%w: no body where one is due", ErrMalformed)
+	}
+	if err := json.Unmarshal(body, to); err != nil {
+		return fmt.Errorf("%w: body is not the JSON expected", ErrMalformed)
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package wechatpay
+
+import (
+	"crypto/cipher"
+	"encoding/base64"
+	"fmt"
+)
+
+const aeadAlgorithm = "AEAD_AES_256_GCM"
+
+// sealed is what the provider encrypts with the APIv3 key: the resource of a notification and each
+// downloaded certificate.
+type sealed struct {
+	Algorithm      string `json:"algorithm"`
+	Nonce          string `json:"nonce"`
+	AssociatedData string `json:"associated_data"`
+	Ciphertext     string `json:"ciphertext"`
+}
+
+// open decrypts with AES-256-GCM (WeChat Pay APIv3, 回调和平台证书报文解密): the nonce is its own ASCII
+// bytes, the last 16 bytes of the ciphertext are the tag.
+func (s *sealed) open(aead cipher.AEAD) ([]byte, error) {
+	if aead == nil {
+		return nil, fmt.Errorf("%w: set Config.APIv3Key", ErrDecrypt)
+	}
+	if s.Algorithm != aeadAlgorithm {
+		return nil, fmt.Errorf("%w: algorithm must be %s", ErrMalformed, aeadAlgorithm)
+	}
+	if len(s.Nonce) != aead.NonceSize() { // the cipher would panic
+		return nil, fmt.Errorf("%w: nonce must have %d bytes", ErrMalformed, aead.NonceSize())
+	}
+	ciphertext, err := base64.StdEncoding.DecodeString(s.Ciphertext)
+	if err != nil {
+		return nil, fmt.Errorf("%w: ciphertext is not base64", ErrMalformed)
+	}
+	plaintext, err := aead.Open(ciphertext[:0], []byte(s.Nonce), ciphertext, []byte(s.AssociatedData))
+	if err != nil {
+		return nil, fmt.Errorf("%w: wrong APIv3 key or altered text", ErrDecrypt)
+	}
+	return plaintext, nil
+}
