@@ -55,7 +55,7 @@ func readMasterKeyFile(path string) (MasterKey, error) {
 	if err != nil {
 		return MasterKey{}, fmt.Errorf("secret: open the master key file: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // nothing was written
 	info, err := f.Stat()
 	if err != nil {
 		return MasterKey{}, fmt.Errorf("secret: look at the master key file: %w", err)
@@ -89,7 +89,7 @@ func createMasterKeyFile(path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	raw := make([]byte, masterKeyBytes)
 	rand.Read(raw)
 	_, err = f.WriteString(base64.StdEncoding.EncodeToString(raw) + "\n")

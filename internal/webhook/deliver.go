@@ -1,0 +1,133 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// settleMax bounds the recording of a try, which must not be given up because the process is stopping.
+const settleMax = 20 * time.Second
+
+// DeliverMax is more than a call of [Service.Deliver] takes with a working database: give its job as long.
+const DeliverMax = tryMax + settleMax + 10*time.Second
+
+// busyDelay is how long a webhook waits when its endpoint's slots are taken.
+const busyDelay = time.Second
+
+// Deliver tries a webhook once, if a try is due. It is the work of a job, and may run twice: a webhook that is no longer
+// pending, or not due, is left alone. again is when to call next; the zero time means that there is nothing left to do.
+// An error means that the try could not be made or recorded: call again soon. What the endpoint did wrong is no error;
+// it is recorded as a [Delivery].
+func (s *Service) Deliver(ctx context.Context, appID, webhookID string) (again time.Time, err error) {
+	w, err := s.store.WebhookByID(ctx, appID, webhookID)
+	if errors.Is(err, ErrNotFound) {
+		return time.Time{}, nil // the endpoint was deleted
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	now := s.clock()
+	switch {
+	case w.State != Pending:
+		return time.Time{}, nil
+	case now.Before(w.NextTryAt):
+		return w.NextTryAt, nil
+	case w.Endpoint.Disabled:
+		return time.Time{}, s.bury(ctx, w, now)
+	case !s.slots.take(w.EndpointID):
+		return now.Add(jitter(busyDelay)), nil
+	}
+	defer s.slots.giveBack(w.EndpointID)
+	a, err := s.try(ctx, w)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if ctx.Err() != nil && !a.success() {
+		return time.Time{}, ctx.Err() // we broke it off, not the endpoint: it does not count
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleMax)
+	defer cancel()
+	return s.settle(ctx, w, a, now)
+}
+
+// bury ends a webhook whose endpoint is disabled.
+func (s *Service) bury(ctx context.Context, w Webhook, now time.Time) error {
+	why := w.Endpoint.DisabledWhy
+	if why == "" {
+		why = "no reason given"
+	}
+	d := w.delivery(now)
+	d.Error = "not sent: the endpoint is disabled (" + why + "); enable it, then retry"
+	return s.record(ctx, w, d, Dead, time.Time{})
+}
+
+// settle records the try and decides what follows from it.
+func (s *Service) settle(ctx context.Context, w Webhook, a answer, began time.Time) (again time.Time, err error) {
+	now := s.clock()
+	d := w.delivery(began)
+	d.Success, d.StatusCode, d.Error, d.Duration = a.success(), a.status, a.failure, max(now.Sub(began), 0)
+	if d.Success {
+		return time.Time{}, s.record(ctx, w, d, Delivered, time.Time{})
+	}
+	if a.status == http.StatusGone {
+		disabled, err := s.disableGone(ctx, w.Endpoint)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if disabled {
+			d.Error = "answered 410 Gone: the endpoint is disabled now; enable it when it takes webhooks again, then retry"
+			return time.Time{}, s.record(ctx, w, d, Dead, time.Time{})
+		}
+	}
+	delay, ok := retryDelay(d.Try)
+	if !ok {
+		return time.Time{}, s.record(ctx, w, d, Dead, time.Time{})
+	}
+	again = now.Add(max(jitter(delay), a.retryAfter)).Truncate(time.Millisecond)
+	return again, s.record(ctx, w, d, Pending, again)
+}
+
+// disableGone disables the endpoint that answered 410. It is not that endpoint any more when its URL was changed
+// meanwhile, or it was deleted.
+func (s *Service) disableGone(ctx context.Context, gone Endpoint) (disabled bool, err error) {
+	_, err = s.update(ctx, gone.AppID, gone.ID, func(e *Endpoint) (bool, error) {
+		disabled = e.URL == gone.URL
+		if !disabled || e.Disabled {
+			return false, nil
+		}
+		e.Disabled, e.DisabledWhy = true, "it answered 410 Gone"
+		return true, nil
+	})
+	if isNotFound(err) {
+		return false, nil
+	}
+	return disabled, err
+}
+
+// delivery is the next try of the webhook, not yet made.
+func (w Webhook) delivery(at time.Time) Delivery {
+	return Delivery{
+		ID: newID("dlv_", at), AppID: w.AppID, WebhookID: w.ID, EndpointID: w.EndpointID,
+		EventID: w.EventID, EventType: w.EventType, Try: w.Tries + 1, At: at,
+	}
+}
+
+func (s *Service) record(ctx context.Context, w Webhook, d Delivery, state State, next time.Time) error {
+	err := s.store.RecordDelivery(ctx, d, state, next)
+	if errors.Is(err, ErrNotFound) {
+		return nil // the endpoint was deleted meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	if state == Dead {
+		s.logger.WarnContext(ctx, "webhook: given up; a person may retry it", "app_id", w.AppID, "webhook_id", w.ID,
+			"endpoint_id", w.EndpointID, "event_id", w.EventID, "tries", d.Try, "error", d.Error)
+	}
+	if s.observer != nil {
+		s.observer.Tried(ctx, d, state, max(d.At.Add(d.Duration).Sub(w.CreatedAt), 0))
+	}
+	return nil
+}
