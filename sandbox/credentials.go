@@ -1,0 +1,185 @@
+package sandbox
+
+import (
+	"crypto/rsa"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/tongbao-pay/tongbao/sandbox/identity"
+)
+
+// Names of the files in [Config.Dir]. What is under provider/ is the provider's own and no merchant's business.
+const (
+	credentialsFile         = "credentials.json"
+	stateFile               = "state.jsonl"
+	merchantKeyFile         = "apiclient_key.pem"
+	merchantCertificateFile = "apiclient_cert.pem"
+	platformCertificateFile = "wechatpay_cert.pem"
+	publicKeyFile           = "wechatpay_pub_key.pem"
+	caFile                  = "ca.pem"
+	platformKeyFile         = "provider/wechatpay_key.pem"
+	publicKeyPrivateFile    = "provider/wechatpay_pub_private_key.pem"
+	caKeyFile               = "provider/ca_key.pem"
+)
+
+// Credentials is credentials.json: all that a client of the sandbox must know. File names are relative to [Config.Dir].
+type Credentials struct {
+	WeChatPay  WeChatPayCredentials `json:"wechatpay"`
+	Alipay     struct{}             `json:"alipay"`
+	ControlURL string               `json:"control_url"`
+	PhoneURL   string               `json:"phone_url"`
+	TLSURL     string               `json:"tls_url,omitempty"` // for the providers' real host names; empty: off
+	CAFile     string               `json:"ca_file"`
+
+	dir   string
+	files map[string][]byte
+}
+
+// String names the merchant and keeps the keys to itself.
+func (c Credentials) String() string { return "sandbox credentials of " + c.WeChatPay.String() }
+
+// GoString is String, for %#v.
+func (c Credentials) GoString() string { return c.String() }
+
+// LogValue is String, for logs.
+func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// WeChatPayCredentials is one merchant at the sandbox's WeChat Pay.
+type WeChatPayCredentials struct {
+	BaseURL                 string `json:"base_url"`
+	BackupURL               string `json:"backup_url"`
+	MchID                   string `json:"mchid"`
+	AppID                   string `json:"appid"`
+	OpenID                  string `json:"openid"`
+	MerchantSerialNo        string `json:"merchant_serial_no"`
+	MerchantPrivateKeyFile  string `json:"merchant_private_key_file"`
+	MerchantCertificateFile string `json:"merchant_certificate_file"`
+	APIv3Key                string `json:"api_v3_key"`
+	APIv2Key                string `json:"api_v2_key"`
+	PlatformSerialNo        string `json:"platform_serial_no"`
+	PlatformCertificateFile string `json:"platform_certificate_file"`
+	PublicKeyID             string `json:"public_key_id"`
+	PublicKeyFile           string `json:"public_key_file"`
+}
+
+// String names the merchant and keeps the keys to itself.
+func (c WeChatPayCredentials) String() string { return "wechatpay merchant " + c.MchID }
+
+// GoString is String, for %#v.
+func (c WeChatPayCredentials) GoString() string { return c.String() }
+
+// LogValue is String, for logs.
+func (c WeChatPayCredentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// Path returns the absolute path of a file that the credentials name, or nothing for a sandbox in memory.
+func (c Credentials) Path(file string) string {
+	if c.dir == "" {
+		return ""
+	}
+	return filepath.Join(c.dir, file)
+}
+
+// PEM returns the content of a file that the credentials name, for a sandbox in memory too; nil if there is no such file.
+func (c Credentials) PEM(file string) []byte { return c.files[file] }
+
+// keep turns identities into the files of a directory.
+func keep(ids identity.Identities) (map[string][]byte, error) {
+	w := ids.WeChatPay
+	public, err := identity.EncodePublicKey(&w.PublicKey.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{
+		caFile:                  identity.EncodeCertificate(ids.CA.Cert),
+		merchantCertificateFile: identity.EncodeCertificate(w.Merchant.Cert),
+		platformCertificateFile: identity.EncodeCertificate(w.Platform.Cert),
+		publicKeyFile:           public,
+	}
+	private := map[string]func() ([]byte, error){
+		caKeyFile:            func() ([]byte, error) { return identity.EncodePrivateKey(ids.CA.Key) },
+		merchantKeyFile:      func() ([]byte, error) { return identity.EncodePrivateKey(w.Merchant.Key) },
+		platformKeyFile:      func() ([]byte, error) { return identity.EncodePrivateKey(w.Platform.Key) },
+		publicKeyPrivateFile: func() ([]byte, error) { return identity.EncodePrivateKey(w.PublicKey) },
+	}
+	for name, encode := range private {
+		if files[name], err = encode(); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// readIdentities reads what an earlier sandbox left in the directory; os.ErrNotExist if there was none.
+func readIdentities(dir string) (identity.Identities, error) {
+	text, err := os.ReadFile(filepath.Join(dir, credentialsFile))
+	if err != nil {
+		return identity.Identities{}, err
+	}
+	var c Credentials
+	if err := json.Unmarshal(text, &c); err != nil {
+		return identity.Identities{}, fmt.Errorf("%s is not JSON: %w", credentialsFile, err)
+	}
+	var failures []error
+	read := func(name string) []byte {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			failures = append(failures, fmt.Errorf("read %s: %v", name, err)) // %v: a lost file is not a missing sandbox
+		}
+		return data
+	}
+	pair := func(cert, key string) identity.Certificate {
+		pair, err := identity.ParseCertificate(read(cert), read(key))
+		if err != nil {
+			failures = append(failures, fmt.Errorf("%s, %s: %w", cert, key, err))
+		}
+		return pair
+	}
+	w := c.WeChatPay
+	ids := identity.Identities{CA: pair(caFile, caKeyFile), WeChatPay: identity.WeChatPay{
+		MchID: w.MchID, AppID: w.AppID, OpenID: w.OpenID, APIv3Key: w.APIv3Key, APIv2Key: w.APIv2Key, PublicKeyID: w.PublicKeyID,
+		Merchant: pair(merchantCertificateFile, merchantKeyFile), Platform: pair(platformCertificateFile, platformKeyFile),
+	}}
+	key, err := identity.ParsePrivateKey(read(publicKeyPrivateFile))
+	if err != nil {
+		failures = append(failures, fmt.Errorf("%s: %w", publicKeyPrivateFile, err))
+	}
+	public, ok := key.(*rsa.PrivateKey)
+	if err == nil && !ok {
+		failures = append(failures, fmt.Errorf("%s: not an RSA key", publicKeyPrivateFile))
+	}
+	ids.WeChatPay.PublicKey = public
+	if w.MchID == "" || w.AppID == "" || w.PublicKeyID == "" || len(w.APIv3Key) != 32 {
+		failures = append(failures, fmt.Errorf("%s lacks mchid, appid, public_key_id or a 32-byte api_v3_key", credentialsFile))
+	}
+	return ids, errors.Join(failures...)
+}
+
+// writeFiles writes the identities of a new sandbox.
+func writeFiles(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(filepath.Join(dir, "provider"), 0o700); err != nil {
+		return err
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeCredentials writes credentials.json in one step: who reads it never sees half of it.
+func writeCredentials(dir string, c Credentials) error {
+	text, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		return err
+	}
+	fresh := filepath.Join(dir, credentialsFile+".new")
+	if err := os.WriteFile(fresh, append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(fresh, filepath.Join(dir, credentialsFile))
+}

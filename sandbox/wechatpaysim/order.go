@@ -1,0 +1,200 @@
+package wechatpaysim
+
+import (
+	"net/url"
+	"strings"
+	"time"
+)
+
+// The products of a prepay call, as the provider's paths name them.
+const (
+	JSAPI  = "jsapi"
+	App    = "app"
+	H5     = "h5"
+	Native = "native"
+)
+
+// Values of trade_state (WeChat Pay APIv3, 查询订单).
+const (
+	NotPay  = "NOTPAY"
+	Success = "SUCCESS"
+	Refund  = "REFUND"
+	Closed  = "CLOSED"
+)
+
+// How long things live, on the sandbox's clock.
+const (
+	credentialLife   = 2 * time.Hour       // prepay_id, code_url
+	h5Life           = 5 * time.Minute     // h5_url
+	orderLifeDefault = 7 * 24 * time.Hour  // without time_expire
+	orderLifeMax     = 15 * 24 * time.Hour // a longer time_expire is lowered to it
+	orderLifeMin     = time.Minute         // a shorter one is raised to it
+)
+
+// credential is what a payer's device opens the cashier with. An order has one; the newest replaces the others.
+type credential struct {
+	PrepayID  string
+	CodeURL   string // native
+	H5URL     string // h5
+	ExpiresAt time.Time
+}
+
+// order is one row of the provider's books. Amounts are in fen.
+type order struct {
+	OutTradeNo    string
+	Product       string
+	AppID         string
+	Description   string
+	Attach        string
+	NotifyURL     string
+	OpenID        string // jsapi: who must pay
+	DeviceID      string
+	ProfitSharing bool
+	Total         int64
+	Currency      string
+	Parameters    string // the first call's, for comparing repeats
+	PublicKey     bool   // the first call named the public key
+
+	CreatedAt  time.Time
+	ExpiresAt  time.Time // last moment to pay
+	Credential credential
+	State      string
+	ClosedAt   time.Time
+
+	TransactionID string
+	PayerOpenID   string
+	BankType      string
+	SuccessAt     time.Time
+	Coupon        int64 // the part of Total the payer did not pay
+	Fee           int64 // the provider's
+
+	Refunds      []string // out_refund_no, oldest first
+	Refunded     int64    // settled
+	Refunding    int64    // accepted and not settled, abnormal ones included
+	PayerBack    int64    // of both, what goes to the payer
+	FeeBack      int64    // of Fee, given back with refunds
+	LastRefundAt time.Time
+}
+
+func (o *order) paid() bool { return o.State == Success || o.State == Refund }
+
+// closesAt is when the provider closes an unpaid order by itself: 7 days after it was made, but never while it can be paid.
+func (o *order) closesAt() time.Time {
+	if week := o.CreatedAt.Add(orderLifeDefault); week.After(o.ExpiresAt) {
+		return week
+	}
+	return o.ExpiresAt
+}
+
+func (o *order) tradeType() string {
+	return map[string]string{JSAPI: "JSAPI", Native: "NATIVE", App: "APP", H5: "MWEB"}[o.Product]
+}
+
+func stateText(state string) string {
+	return map[string]string{NotPay: "订单未支付", Success: "支付成功", Refund: "订单发生过退款", Closed: "订单已关闭"}[state]
+}
+
+// find returns the order as it is at this moment, or nil. The caller holds the lock.
+func (p *Provider) find(outTradeNo string) *order {
+	o := p.orders[outTradeNo]
+	if o == nil {
+		return nil
+	}
+	if now := p.clock.Now(); o.State == NotPay && !now.Before(o.closesAt()) {
+		o.State, o.ClosedAt = Closed, o.closesAt()
+		p.put(recordOrder, o.OutTradeNo, o)
+	}
+	return o
+}
+
+// findByCode returns the order behind anything a payer can hold: a prepay_id, a code_url or an h5_url. The order may have
+// a newer credential by now. The caller holds the lock.
+func (p *Provider) findByCode(code string) *order {
+	code = strings.TrimSpace(code)
+	if u, err := url.Parse(code); err == nil && u.Query().Get("prepay_id") != "" {
+		code = u.Query().Get("prepay_id")
+	}
+	if outTradeNo, ok := p.byCredential[code]; ok {
+		return p.find(outTradeNo)
+	}
+	return nil
+}
+
+// newest reports whether the code is the order's present credential.
+func (o *order) newest(code string) bool {
+	return code == o.Credential.PrepayID || code == o.Credential.CodeURL || strings.Contains(code, "prepay_id="+o.Credential.PrepayID)
+}
+
+// transaction is an order as queries and notifications show it (WeChat Pay APIv3, 查询订单: 应答参数).
+type transaction struct {
+	AppID           string      `json:"appid"`
+	MchID           string      `json:"mchid"`
+	OutTradeNo      string      `json:"out_trade_no"`
+	TransactionID   string      `json:"transaction_id,omitempty"`
+	TradeType       string      `json:"trade_type,omitempty"`
+	TradeState      string      `json:"trade_state"`
+	TradeStateDesc  string      `json:"trade_state_desc"`
+	BankType        string      `json:"bank_type,omitempty"`
+	Attach          string      `json:"attach"`
+	SuccessTime     string      `json:"success_time,omitempty"`
+	Payer           payer       `json:"payer"`
+	Amount          paidAmount  `json:"amount"`
+	SceneInfo       *sceneInfo  `json:"scene_info,omitempty"`
+	PromotionDetail []promotion `json:"promotion_detail"`
+}
+
+type payer struct {
+	OpenID string `json:"openid,omitempty"`
+}
+
+type paidAmount struct {
+	Total         int64  `json:"total"`
+	PayerTotal    *int64 `json:"payer_total,omitempty"`
+	Currency      string `json:"currency"`
+	PayerCurrency string `json:"payer_currency,omitempty"`
+}
+
+type sceneInfo struct {
+	DeviceID string `json:"device_id"`
+}
+
+type promotion struct {
+	CouponID string `json:"coupon_id"`
+	Name     string `json:"name"`
+	Scope    string `json:"scope"`
+	Type     string `json:"type"`
+	Amount   int64  `json:"amount"`
+	StockID  string `json:"stock_id"`
+	Currency string `json:"currency"`
+}
+
+// transaction shows the order. The caller holds the lock.
+func (p *Provider) transaction(o *order) transaction {
+	t := transaction{
+		AppID: o.AppID, MchID: p.identity.MchID, OutTradeNo: o.OutTradeNo, TradeState: o.State, TradeStateDesc: stateText(o.State),
+		Attach: o.Attach, Amount: paidAmount{Total: o.Total, Currency: o.Currency}, PromotionDetail: []promotion{},
+	}
+	if !o.paid() {
+		return t
+	}
+	payerTotal := o.Total - o.Coupon
+	t.TransactionID, t.TradeType, t.BankType, t.SuccessTime = o.TransactionID, o.tradeType(), o.BankType, chinaTime(o.SuccessAt)
+	t.Payer.OpenID = o.PayerOpenID
+	t.Amount.PayerTotal, t.Amount.PayerCurrency = &payerTotal, o.Currency
+	if o.DeviceID != "" {
+		t.SceneInfo = &sceneInfo{o.DeviceID}
+	}
+	if o.Coupon > 0 {
+		t.PromotionDetail = []promotion{{
+			CouponID: "109519", Name: "沙箱立减", Scope: "GLOBAL", Type: "CASH", Amount: o.Coupon, StockID: "931386", Currency: o.Currency,
+		}}
+	}
+	return t
+}
+
+// chinaTime writes a moment as the provider does, on China's clock.
+func chinaTime(t time.Time) string {
+	return t.In(chinaZone()).Format(time.RFC3339)
+}
+
+func chinaZone() *time.Location { return time.FixedZone("CST", 8*60*60) }

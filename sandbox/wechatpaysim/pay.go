@@ -1,0 +1,177 @@
+package wechatpaysim
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/tongbao-pay/tongbao/sandbox/control"
+)
+
+// What a payer can do.
+const (
+	PaySuccess = "success"
+	PayFail    = "fail" // a wrong password, no money
+	PayCancel  = "cancel"
+)
+
+// PayRequest is an act of a payer. It names the order by exactly one of its four names.
+type PayRequest struct {
+	OutTradeNo string `json:"out_trade_no,omitempty"`
+	PrepayID   string `json:"prepay_id,omitempty"`
+	CodeURL    string `json:"code_url,omitempty"`
+	H5URL      string `json:"h5_url,omitempty"`
+	OpenID     string `json:"openid,omitempty"` // who pays; empty: whom the order names, else the sandbox's payer
+	Result     string `json:"result"`           // success, fail, cancel
+	Late       bool   `json:"late,omitempty"`   // the payment was under way when the order closed or expired, and lands now
+	Coupon     int64  `json:"coupon,omitempty"` // fen of the amount that a coupon pays
+}
+
+// Refused says why a payer cannot do that.
+type Refused struct {
+	Status int // for HTTP: 400, 404 or 409
+	control.Problem
+}
+
+func (e *Refused) Error() string { return e.Problem.Error }
+
+func refused(reason string) *Refused {
+	return &Refused{http.StatusConflict, control.Problem{Error: reason}}
+}
+
+// Pay lets the payer act and returns the order as it then is. The error is a [*Refused].
+func (p *Provider) Pay(r PayRequest) (Order, error) {
+	if allowed := []string{PaySuccess, PayFail, PayCancel}; !slices.Contains(allowed, r.Result) {
+		return Order{}, &Refused{http.StatusBadRequest, control.Problem{Error: "say what the payer does", Field: "result", Allowed: allowed}}
+	}
+	code, problem := r.code()
+	if problem != nil {
+		return Order{}, &Refused{http.StatusBadRequest, *problem}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := p.findByCode(code)
+	if r.OutTradeNo != "" {
+		if o = p.find(r.OutTradeNo); o != nil {
+			code = o.Credential.PrepayID
+		}
+	}
+	if o == nil {
+		return Order{}, &Refused{http.StatusNotFound, control.Problem{Error: "the provider knows no such order; place it first, or check the number"}}
+	}
+	now := p.clock.Now()
+	if reason := p.unpayable(o, code, r, now); reason != "" {
+		return Order{}, refused(reason)
+	}
+	if r.Coupon < 0 || r.Coupon > o.Total {
+		return Order{}, &Refused{http.StatusBadRequest, control.Problem{Error: "give 0 to the order's amount, in fen", Field: "coupon"}}
+	}
+	if r.Result == PaySuccess {
+		p.land(o, r, now)
+	}
+	return p.view(o), nil
+}
+
+// code returns the one name of an order that the request gives.
+func (r PayRequest) code() (string, *control.Problem) {
+	var given []string
+	for _, name := range []string{r.OutTradeNo, r.PrepayID, r.CodeURL, r.H5URL} {
+		if name != "" {
+			given = append(given, name)
+		}
+	}
+	if len(given) != 1 {
+		return "", &control.Problem{Error: "name the order by exactly one of its names", Allowed: []string{"out_trade_no", "prepay_id", "code_url", "h5_url"}}
+	}
+	return given[0], nil
+}
+
+// unpayable says why the payer cannot act on the order, or nothing. The caller holds the lock.
+func (p *Provider) unpayable(o *order, code string, r PayRequest, now time.Time) string {
+	if o.paid() {
+		return "the order is paid already"
+	}
+	if r.OpenID != "" && o.OpenID != "" && r.OpenID != o.OpenID {
+		return "the order is for another openid; pay as " + o.OpenID
+	}
+	if r.Late {
+		return ""
+	}
+	return o.whyClosed(code, now)
+}
+
+// whyClosed says why a payer who holds the code cannot open the cashier, or nothing.
+func (o *order) whyClosed(code string, now time.Time) string {
+	switch {
+	case o.State == Closed:
+		return "the order is closed; place a new one under a new out_trade_no"
+	case !o.newest(code):
+		return "the code was replaced by a newer one; use the newest"
+	case !now.Before(o.ExpiresAt):
+		return "the order's time_expire has passed; close it and place a new one"
+	case !now.Before(o.Credential.ExpiresAt):
+		return "the code has expired; place the same order again for a fresh one"
+	}
+	return ""
+}
+
+// land books the payment and tells the merchant. The caller holds the lock.
+func (p *Provider) land(o *order, r PayRequest, now time.Time) {
+	o.State, o.SuccessAt, o.ClosedAt = Success, now, time.Time{}
+	o.TransactionID = unused(p.byTransaction, func() string { return p.newTransactionID(now) })
+	o.PayerOpenID = p.payerOf(o, r)
+	o.BankType, o.Coupon = "OTHERS", r.Coupon
+	o.Fee = share(o.Total, p.settings.FeeRate, 10_000)
+	p.byTransaction[o.TransactionID] = o
+	p.totals.Paid += o.Total
+	p.totals.Fees += o.Fee
+	p.totals.Unsettled += o.Total - o.Fee
+	p.put(recordOrder, o.OutTradeNo, o)
+	p.notifyPayment(o)
+}
+
+func (p *Provider) payerOf(o *order, r PayRequest) string {
+	for _, openID := range []string{r.OpenID, o.OpenID} {
+		if openID != "" {
+			return openID
+		}
+	}
+	return p.identity.OpenID
+}
+
+// Checkout is an order as the payer's phone shows it.
+type Checkout struct {
+	Merchant    string
+	Description string
+	Amount      int64 // fen
+	PrepayID    string
+	ExpiresAt   time.Time // last moment to pay with this code
+	Now         time.Time
+	PaidAt      time.Time // zero: not paid
+	Why         string    // why it cannot be paid; empty: it can
+}
+
+// Checkout returns the order behind a prepay_id, code_url or h5_url, and false if there is none.
+func (p *Provider) Checkout(code string) (Checkout, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := p.findByCode(code)
+	if o == nil {
+		return Checkout{}, false
+	}
+	now := p.clock.Now()
+	expires := o.ExpiresAt
+	if o.Credential.ExpiresAt.Before(expires) {
+		expires = o.Credential.ExpiresAt
+	}
+	c := Checkout{
+		Merchant: p.settings.MerchantName, Description: o.Description, Amount: o.Total, PrepayID: o.Credential.PrepayID,
+		ExpiresAt: expires, Now: now, PaidAt: o.SuccessAt,
+	}
+	if o.paid() {
+		c.Why = "the order is paid already"
+		return c, true
+	}
+	c.Why = o.whyClosed(code, now)
+	return c, true
+}

@@ -1,0 +1,95 @@
+package wechatpaysim
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/tongbao-pay/tongbao/sandbox/control"
+)
+
+// awaitSettlement settles the refund when its time comes, or now if it has. The caller holds the lock.
+func (p *Provider) awaitSettlement(r *refund) {
+	if r.Status != RefundProcessing || r.SettlesAt.IsZero() {
+		return
+	}
+	if !r.SettlesAt.After(p.clock.Now()) {
+		p.settle(r, r.Outcome, r.SettlesAt)
+		return
+	}
+	number := r.OutRefundNo
+	p.clock.At(r.SettlesAt, func(due time.Time) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if r := p.refunds[number]; r != nil && r.Status == RefundProcessing && r.SettlesAt.Equal(due) {
+			p.settle(r, r.Outcome, due)
+		}
+	})
+}
+
+// settle ends the processing of a refund and tells the merchant. The caller holds the lock.
+func (p *Provider) settle(r *refund, outcome string, at time.Time) {
+	o := p.orders[r.OutTradeNo]
+	switch outcome {
+	case OutcomeSuccess:
+		r.Status, r.SuccessAt = RefundSuccess, at
+		o.State = Refund
+		o.Refunding -= r.Amount
+		o.Refunded += r.Amount
+		p.totals.Refunding -= r.Amount
+		p.totals.Refunded += r.Amount
+	case OutcomeAbnormal:
+		r.Status = RefundAbnormal
+	case OutcomeClosed:
+		r.Status = RefundClosed
+		o.Refunding -= r.Amount
+		o.PayerBack -= r.PayerAmount
+		o.FeeBack -= r.FeeBack
+		p.totals.Refunding -= r.Amount
+		p.totals.Fees += r.FeeBack
+		*p.totals.account(r.Account) += r.Amount - r.FeeBack
+	}
+	r.SettlesAt = time.Time{}
+	p.put(recordRefund, r.OutRefundNo, r)
+	p.put(recordOrder, o.OutTradeNo, o)
+	p.notifyRefund(o, r)
+}
+
+// postSettle lets a test decide how a refund that is being processed ends.
+func (p *Provider) postSettle(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Outcome string `json:"outcome"`
+	}
+	if !control.Read(w, r, &body) {
+		return
+	}
+	allowed := []string{OutcomeSuccess, OutcomeAbnormal, OutcomeClosed}
+	if !slices.Contains(allowed, body.Outcome) {
+		control.Refuse(w, http.StatusBadRequest, control.Problem{Error: "say how the refund ends", Field: "outcome", Allowed: allowed})
+		return
+	}
+	p.mu.Lock()
+	made := p.refunds[r.PathValue("out_refund_no")]
+	if made == nil || made.Status != RefundProcessing {
+		p.mu.Unlock()
+		control.Refuse(w, http.StatusConflict, control.Problem{Error: "there is no refund of this number that is being processed"})
+		return
+	}
+	p.settle(made, body.Outcome, p.clock.Now())
+	view := p.refundView(made)
+	p.mu.Unlock()
+	control.Write(w, http.StatusOK, view)
+}
+
+func (p *Provider) getRefund(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	made := p.refunds[r.PathValue("out_refund_no")]
+	if made == nil {
+		p.mu.Unlock()
+		control.Refuse(w, http.StatusNotFound, control.Problem{Error: "the provider has no refund of this out_refund_no"})
+		return
+	}
+	view := p.refundView(made)
+	p.mu.Unlock()
+	control.Write(w, http.StatusOK, view)
+}

@@ -1,0 +1,130 @@
+package wechatpaysim
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tongbao-pay/tongbao/sandbox/identity"
+	"github.com/tongbao-pay/tongbao/sandbox/record"
+)
+
+// Kinds of the provider's records.
+const (
+	recordOrder        = Name + "/order"
+	recordRefund       = Name + "/refund"
+	recordNotification = Name + "/notification"
+	recordSettings     = Name + "/settings"
+	recordFunds        = Name + "/funds"
+	recordPlatformKey  = Name + "/platform_key"
+)
+
+// put writes a record. A failure is logged and not answered: memory stays the truth until the restart.
+func (p *Provider) put(kind, id string, value any) {
+	if err := p.log.Put(kind, id, value); err != nil {
+		p.logger.Error("keep the sandbox's state; what happened since will be missing after a restart", "error", err)
+	}
+}
+
+// keptPlatformKey is a platform certificate as a record.
+type keptPlatformKey struct {
+	Certificate, Key string // PEM
+	PublishedAt      time.Time
+	SignsFrom        time.Time
+	DropAt           time.Time
+}
+
+func (p *Provider) putPlatformKey(k platformKey) {
+	key, err := identity.EncodePrivateKey(k.Key)
+	if err != nil {
+		p.logger.Error("keep a platform certificate", "error", err)
+		return
+	}
+	p.put(recordPlatformKey, k.SerialNo(), keptPlatformKey{
+		string(identity.EncodeCertificate(k.Cert)), string(key), k.publishedAt, k.signsFrom, k.dropAt,
+	})
+}
+
+// restore fills an empty provider from records and schedules what is still to happen. It runs before anything else does.
+func (p *Provider) restore(records []record.Record) error {
+	kept := map[string]func(record.Record) error{
+		recordOrder: p.restoreOrder, recordRefund: p.restoreRefund, recordNotification: p.restoreNotification,
+		recordSettings: func(r record.Record) error { return json.Unmarshal(r.Value, &p.settings) },
+		recordFunds:    func(r record.Record) error { return json.Unmarshal(r.Value, &p.funds) },
+	}
+	var platform []platformKey
+	for _, r := range records {
+		if r.Kind == recordPlatformKey {
+			k, err := restorePlatformKey(r)
+			if err != nil {
+				return err
+			}
+			platform = append(platform, k)
+			continue
+		}
+		restore, mine := kept[r.Kind]
+		if !mine {
+			continue
+		}
+		if err := restore(r); err != nil {
+			return fmt.Errorf("read back %s %s: %w", r.Kind, r.ID, err)
+		}
+	}
+	if len(platform) > 0 {
+		p.platform = platform
+	}
+	p.totals = p.recount()
+	for _, r := range p.refunds {
+		p.awaitSettlement(r)
+	}
+	for _, n := range p.notifications {
+		p.schedule(n)
+	}
+	return nil
+}
+
+func (p *Provider) restoreOrder(r record.Record) error {
+	var o order
+	if err := json.Unmarshal(r.Value, &o); err != nil {
+		return err
+	}
+	p.orders[o.OutTradeNo] = &o
+	p.byCredential[o.Credential.PrepayID] = o.OutTradeNo
+	if o.Credential.CodeURL != "" {
+		p.byCredential[o.Credential.CodeURL] = o.OutTradeNo
+	}
+	if o.TransactionID != "" {
+		p.byTransaction[o.TransactionID] = &o
+	}
+	return nil
+}
+
+func (p *Provider) restoreRefund(r record.Record) error {
+	var made refund
+	if err := json.Unmarshal(r.Value, &made); err != nil {
+		return err
+	}
+	p.refunds[made.OutRefundNo], p.byRefundID[made.RefundID] = &made, &made
+	return nil
+}
+
+func (p *Provider) restoreNotification(r record.Record) error {
+	var n notification
+	if err := json.Unmarshal(r.Value, &n); err != nil {
+		return err
+	}
+	p.remember(&n)
+	return nil
+}
+
+func restorePlatformKey(r record.Record) (platformKey, error) {
+	var kept keptPlatformKey
+	if err := json.Unmarshal(r.Value, &kept); err != nil {
+		return platformKey{}, fmt.Errorf("read back a platform certificate: %w", err)
+	}
+	certificate, err := identity.ParseCertificate([]byte(kept.Certificate), []byte(kept.Key))
+	if err != nil {
+		return platformKey{}, fmt.Errorf("read back a platform certificate: %w", err)
+	}
+	return platformKey{certificate, kept.PublishedAt, kept.SignsFrom, kept.DropAt}, nil
+}
