@@ -69,6 +69,8 @@ type adapter interface {
 	parseNotification(*http.Request) (payment.Notification, error)
 	answerNotification(http.ResponseWriter, error)
 	refresh(context.Context) error
+	keys() []Key
+	closeIdle()
 }
 
 // rereadAfter is how old the list of accounts may be. A change made by another replica is seen that late.
@@ -243,4 +245,38 @@ func (r *Registry) Check(ctx context.Context) (map[string]error, error) {
 		states[id] = e.err
 	}
 	return states, nil
+}
+
+// Close gives up the connections to providers that nobody uses.
+func (r *Registry) Close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.entries {
+		if e.err == nil {
+			e.adapter.closeIdle()
+		}
+	}
+}
+
+// Key is a key or certificate of an account's provider, or of the merchant, that ends some day.
+type Key struct {
+	Account   string
+	Kind      string // "platform_certificate" or "public_key"
+	Serial    string
+	ExpiresAt time.Time // zero: never
+}
+
+// Keys lists what is trusted at this moment, for watching its expiry.
+func (r *Registry) Keys(ctx context.Context) ([]Key, error) {
+	entries, err := r.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var keys []Key
+	for _, e := range entries {
+		if e.err == nil && !e.account.Disabled {
+			keys = append(keys, e.adapter.keys()...)
+		}
+	}
+	return keys, nil
 }

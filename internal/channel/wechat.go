@@ -111,6 +111,20 @@ func (w *weChat) refresh(ctx context.Context) error {
 	return w.client.RefreshCertificates(ctx)
 }
 
+func (w *weChat) closeIdle() { w.client.CloseIdleConnections() }
+
+func (w *weChat) keys() []Key {
+	trusted := w.client.VerificationKeys()
+	keys := make([]Key, len(trusted))
+	for i, k := range trusted {
+		keys[i] = Key{Account: w.accountID, Kind: "platform_certificate", Serial: k.Serial, ExpiresAt: k.NotAfter}
+		if k.NotAfter.IsZero() {
+			keys[i].Kind = "public_key"
+		}
+	}
+	return keys
+}
+
 func (w *weChat) Identity(product payment.Product) (string, string, error) {
 	if !w.offers(product) {
 		return "", "", &payment.Error{Code: payment.CodeAccount, Field: "product", Detail: fmt.Sprintf("account %q has no appid for product %q; configure one", w.accountID, product)}

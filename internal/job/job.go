@@ -143,14 +143,14 @@ func New(c Config) (*Queue, error) {
 	return q, nil
 }
 
-// Migrate brings the tables of the jobs up to date.
+// Migrate brings the tables of the jobs up to date. Replicas that start together wait for the first.
 func Migrate(ctx context.Context, s *store.Store) error {
-	var err error
-	if pool := s.Postgres(); pool != nil {
-		err = migrate(ctx, rivermigrate.New[pgx.Tx], riverpgxv5.New(pool))
-	} else {
-		err = migrate(ctx, rivermigrate.New[*sql.Tx], riversqlite.New(s.SQLite()))
-	}
+	err := s.Exclusively(ctx, func(ctx context.Context) error {
+		if pool := s.Postgres(); pool != nil {
+			return migrate(ctx, rivermigrate.New[pgx.Tx], riverpgxv5.New(pool))
+		}
+		return migrate(ctx, rivermigrate.New[*sql.Tx], riversqlite.New(s.SQLite()))
+	})
 	if err != nil {
 		return fmt.Errorf("job: migrate: %w", err)
 	}

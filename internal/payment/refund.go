@@ -60,7 +60,7 @@ func (s *Service) Refund(ctx context.Context, appID string, req RefundRequest) (
 		}
 		r = p.newRefund(req.OutRefundNo, p.paidAttempt(), req.Amount, req.Reason, now)
 		c := &Change{Payment: p}
-		c.addRefund(r, now)
+		c.addRefund(r, now, now.Add(refundFollowOffsets[0])) // the caller sends it at once
 		return c, nil
 	})
 	if err != nil && !errors.Is(err, ErrConflict) {
@@ -137,14 +137,14 @@ func (p *Payment) newRefund(outRefundNo string, a *Attempt, amount int64, reason
 	}
 }
 
-// addRefund reserves a refund's amount and commits the intent to make it.
-func (c *Change) addRefund(r *Refund, now time.Time) {
+// addRefund reserves a refund's amount and commits the intent to make it. Its job looks after it from followAt on.
+func (c *Change) addRefund(r *Refund, now, followAt time.Time) {
 	p := c.Payment
 	p.AmountRefunding += r.Amount
 	p.Refunds = append(p.Refunds, r)
 	c.Refunds = append(c.Refunds, r)
 	c.refundEvent(r, EventRefundCreated, now)
-	c.Jobs = append(c.Jobs, Job{Kind: FollowRefund, AppID: p.AppID, ResourceID: r.ID, At: now.Add(refundFollowOffsets[0])})
+	c.Jobs = append(c.Jobs, Job{Kind: FollowRefund, AppID: p.AppID, ResourceID: r.ID, At: followAt})
 }
 
 // sendRefund asks the provider for a refund, always under its one number. A [*ChannelError] means that the

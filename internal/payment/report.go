@@ -118,7 +118,7 @@ func (p *Payment) late(c *Change, a *Attempt, r OrderReport, now time.Time) {
 	default:
 		refund := p.newRefund("late-"+a.ID, a, r.Amount, "late payment", now)
 		c.paymentEvent(EventPaymentLatePaid, now)
-		c.addRefund(refund, now)
+		c.addRefund(refund, now, now) // nobody waits for it: its job sends it
 	}
 }
 

@@ -1,5 +1,7 @@
 package payment
 
+//go:generate go test -run ^TestThePageOfStatesIsFresh$ -update .
+
 // Status is the state of a payment as apps see it.
 type Status string
 

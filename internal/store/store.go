@@ -73,7 +73,7 @@ func (s *Store) Ping(ctx context.Context) error {
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// Migrations brings the schema up to date, or tells what is missing.
+// migrations is what runs the embedded files, and what gives back the connections it used.
 func (s *Store) migrations() (*goose.Provider, func() error, error) {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
@@ -88,18 +88,40 @@ func (s *Store) migrations() (*goose.Provider, func() error, error) {
 	return provider, db.Close, err
 }
 
-// Migrate brings the schema up to date and returns how many migrations it ran.
+// Migrate brings the schema up to date and returns how many migrations it ran. Replicas that start together wait
+// for the first.
 func (s *Store) Migrate(ctx context.Context) (ran int, err error) {
-	provider, release, err := s.migrations()
-	if err != nil {
-		return 0, fmt.Errorf("store: read the migrations: %w", err)
+	err = s.Exclusively(ctx, func(ctx context.Context) (err error) {
+		provider, release, err := s.migrations()
+		if err != nil {
+			return fmt.Errorf("store: read the migrations: %w", err)
+		}
+		defer func() { err = errors.Join(err, release()) }()
+		results, err := provider.Up(ctx)
+		ran = len(results)
+		if err != nil {
+			return fmt.Errorf("store: migrate: %w", err)
+		}
+		return nil
+	})
+	return ran, err
+}
+
+// exclusive is the advisory lock of [Store.Exclusively]; a number that nobody else is likely to use.
+const exclusive int64 = 0x746f6e6762616f // "tongbao"
+
+// Exclusively runs f while no other process does on this database, for changes of the schema. f must not call it
+// again. A SQLite file has one process anyway.
+func (s *Store) Exclusively(ctx context.Context, f func(context.Context) error) error {
+	if s.pg == nil {
+		return f(ctx)
 	}
-	defer func() { err = errors.Join(err, release()) }()
-	results, err := provider.Up(ctx)
-	if err != nil {
-		return len(results), fmt.Errorf("store: migrate: %w", err)
-	}
-	return len(results), nil
+	return pgx.BeginFunc(ctx, s.pg, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, exclusive); err != nil {
+			return fmt.Errorf("store: wait for other replicas: %w", err)
+		}
+		return f(ctx)
+	})
 }
 
 // SchemaVersion tells the schema's version and the one this program brings.

@@ -90,8 +90,8 @@ func (s *Store) RecordDelivery(ctx context.Context, d webhook.Delivery, state we
 					d.AppID, d.ID, d.WebhookID, d.EndpointID, d.EventID, d.EventType, d.Try, d.Success, d.StatusCode, d.Error, d.Duration.Milliseconds(), millis(d.At),
 				},
 			},
-			{
-				sql:  `UPDATE webhooks SET state = $3, tries = $4, next_try_at = $5 WHERE app_id = $1 AND id = $2`,
+			{ // a try that ended later does not undo a delivery
+				sql:  `UPDATE webhooks SET state = $3, tries = $4, next_try_at = $5 WHERE app_id = $1 AND id = $2 AND state <> 'delivered'`,
 				args: []any{d.AppID, d.WebhookID, string(state), d.Try, millis(nextTryAt)},
 			},
 		})

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/tongbao-pay/tongbao/internal/config"
+	"github.com/tongbao-pay/tongbao/internal/server"
+)
+
+// configured is the flag of every command that works on an installation.
+type configured struct {
+	Config string `help:"The configuration file. Without one: SQLite under ./data, loopback only, TONGBAO_* variables." type:"path" placeholder:"FILE"`
+}
+
+func (c configured) load(sys system) (config.Config, error) {
+	return config.Load(c.Config, sys.environ)
+}
+
+func logger(sys system, c config.Config) *slog.Logger {
+	return server.NewLogger(sys.stderr, c.Log)
+}
+
+type serveCommand struct{ configured }
+
+// Help is shown by --help.
+func (serveCommand) Help() string { return "Example: tongbao serve --config /etc/tongbao/tongbao.yaml" }
+
+func (c *serveCommand) Run(ctx context.Context, sys system) error {
+	cfg, err := c.load(sys)
+	if err != nil {
+		return err
+	}
+	s, err := server.Open(ctx, server.Options{Config: cfg, Version: version(), Logger: logger(sys, cfg)})
+	if err != nil {
+		return err
+	}
+	if k := s.FirstKey; k != nil {
+		fmt.Fprintf(sys.stdout, "First start. An app %q was created with this API key, shown this once:\n\n    %s\n\nAdd the merchant's account with 'tongbao account add', then create payments at %s/docs\n\n", k.AppID, k.Secret.Reveal(), s.URL())
+	}
+	return s.Serve(ctx)
+}

@@ -1,0 +1,266 @@
+// Package server puts the gateway together: the one package that knows everybody. It opens, serves, drains and
+// stops; it decides nothing about money.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+
+	"github.com/tongbao-pay/tongbao/internal/access"
+	"github.com/tongbao-pay/tongbao/internal/api"
+	"github.com/tongbao-pay/tongbao/internal/channel"
+	"github.com/tongbao-pay/tongbao/internal/config"
+	"github.com/tongbao-pay/tongbao/internal/job"
+	"github.com/tongbao-pay/tongbao/internal/notify"
+	"github.com/tongbao-pay/tongbao/internal/payment"
+	"github.com/tongbao-pay/tongbao/internal/telemetry"
+	"github.com/tongbao-pay/tongbao/internal/webhook"
+)
+
+// Options is what a [Server] is opened with.
+type Options struct {
+	Config  config.Config
+	Version string
+	Logger  *slog.Logger // required; [NewLogger] makes one
+}
+
+// Server is a gateway. Its replicas on one database are equal; any may be killed at any moment.
+type Server struct {
+	*Foundation
+	Webhooks *webhook.Service
+
+	config   config.Config
+	logger   *slog.Logger
+	registry *channel.Registry
+	payments *payment.Service
+	jobs     *job.Queue
+	tracing  func(context.Context) error
+
+	public, admin *http.Server
+	listeners     []net.Listener // public, admin
+	ready         atomic.Bool
+}
+
+// certificatesEvery is how often providers' certificates are looked at; the libraries decide whether to fetch.
+const certificatesEvery = 6 * time.Hour
+
+// Open opens the database, brings it up to date, applies what the configuration declares, and binds the addresses.
+// Nothing is served before [Server.Serve].
+func Open(ctx context.Context, o Options) (_ *Server, err error) {
+	foundation, err := OpenFoundation(ctx, o.Config, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Foundation: foundation, config: o.Config, logger: o.Logger}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.tracing, err = telemetry.StartTracing(ctx, o.Config.Telemetry, o.Version); err != nil {
+		return nil, err
+	}
+	if err := s.bind(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.assemble(o); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) bind(ctx context.Context) error {
+	for _, address := range []string{s.config.Listen, s.config.AdminListen} {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err != nil {
+			return fmt.Errorf("server: listen on %s: %w; choose another address, or stop what uses it", address, err)
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	if s.config.PublicURL == "" {
+		s.config.PublicURL = s.URL()
+	}
+	return nil
+}
+
+func (s *Server) assemble(o Options) error {
+	metrics := telemetry.NewMetrics(telemetry.MetricsConfig{
+		Version: o.Version, Reviews: s.Store.OpenReviews, Certificates: s.certificates, Logger: s.logger,
+		Jobs: func(ctx context.Context) ([]job.Count, error) { return s.jobs.Counts(ctx) }, // which are made below
+	})
+	s.registry = channel.New(channel.Config{Source: accounts{s.Access}, PublicURL: s.config.PublicURL, Observer: metrics, Logger: s.logger})
+	s.payments = payment.New(payment.Config{Store: s.Store, Providers: s.registry, Observer: metrics, Logger: s.logger})
+	var err error
+	s.Webhooks, err = webhook.New(webhook.Config{
+		Store: s.Store, Sealer: s.Sealer, AllowPrivate: s.config.Webhooks.AllowPrivate, AllowHTTP: s.config.Webhooks.AllowHTTP, Observer: metrics, Logger: s.logger,
+		Instrument: func(t http.RoundTripper) http.RoundTripper { return otelhttp.NewTransport(t) },
+	})
+	if err != nil {
+		return err
+	}
+	s.jobs, err = job.New(job.Config{
+		Store: s.Store,
+		Work: map[payment.JobKind]job.Work{
+			payment.FollowPayment: s.payments.FollowPayment, payment.FollowRefund: s.payments.FollowRefund, payment.DeliverWebhook: s.Webhooks.Deliver,
+		},
+		Hourly: func(ctx context.Context) error { return s.Store.Prune(ctx, time.Now()) },
+		Logger: s.logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.Store.UseQueue(s.jobs)
+	face, err := api.New(api.Config{
+		Payments: s.payments, Lists: s.Store, Webhooks: s.Webhooks, Authenticator: s.Access, Idempotency: s.Store, Sealer: s.Sealer, Logger: s.logger,
+	})
+	if err != nil {
+		return err
+	}
+	door := notify.New(notify.Config{Doors: s.registry, Payments: s.payments, Observer: metrics, Logger: s.logger})
+	s.public = s.httpServer(s.publicRoutes(face, door))
+	s.admin = s.httpServer(adminRoutes(metrics))
+	return nil
+}
+
+func (s *Server) publicRoutes(face, door http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", otelhttp.NewHandler(face, "api"))
+	mux.Handle("/notify/", door)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerText(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", s.serveReady)
+	return mux
+}
+
+// serveReady tells a load balancer whether to send requests here.
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	switch {
+	case !s.ready.Load():
+		answerText(w, http.StatusServiceUnavailable, "stopping or not started")
+	case s.Store.Ping(ctx) != nil:
+		answerText(w, http.StatusServiceUnavailable, "the database does not answer")
+	default:
+		answerText(w, http.StatusOK, "ready")
+	}
+}
+
+func answerText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // a caller that went away needs no answer
+}
+
+// httpServer bounds what a client may take: slow headers, slow bodies, idle connections. Writing may take as long
+// as a provider may.
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// URL is where the API and the providers' door are.
+func (s *Server) URL() string { return "http://" + s.listeners[0].Addr().String() }
+
+// AdminURL is where metrics and profiles are.
+func (s *Server) AdminURL() string { return "http://" + s.listeners[1].Addr().String() }
+
+// Serve serves until ctx ends, then says so at /readyz, waits for load balancers to notice, drains requests and
+// jobs, and closes everything. What cannot finish in time runs again in another process.
+func (s *Server) Serve(ctx context.Context) error {
+	lasting := context.WithoutCancel(ctx)
+	if err := s.jobs.Start(lasting); err != nil {
+		return errors.Join(fmt.Errorf("server: start the jobs: %w", err), s.Close())
+	}
+	failed := make(chan error, 2)
+	for i, hs := range []*http.Server{s.public, s.admin} {
+		go func() { failed <- hs.Serve(s.listeners[i]) }()
+	}
+	background, stopBackground := context.WithCancel(lasting)
+	refreshed := make(chan struct{})
+	go func() {
+		defer close(refreshed)
+		s.refreshCertificates(background)
+	}()
+	s.ready.Store(true)
+	s.logger.InfoContext(ctx, "serving", "url", s.URL(), "admin_url", s.AdminURL(), "public_url", s.config.PublicURL)
+
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	s.ready.Store(false)
+	if err == nil {
+		s.logger.InfoContext(lasting, "stopping: not ready any more, then draining", "delay", s.config.Shutdown.Delay.String(), "timeout", s.config.Shutdown.Timeout.String())
+		<-time.After(s.config.Shutdown.Delay)
+	}
+	draining, cancel := context.WithTimeout(lasting, s.config.Shutdown.Timeout)
+	defer cancel()
+	stopBackground()
+	err = errors.Join(err, s.public.Shutdown(draining), s.admin.Shutdown(draining), s.jobs.Stop(draining))
+	<-refreshed
+	return errors.Join(err, s.Close())
+}
+
+func (s *Server) refreshCertificates(ctx context.Context) {
+	ticker := time.NewTicker(certificatesEvery)
+	defer ticker.Stop()
+	for {
+		if err := s.registry.Refresh(ctx); err != nil && ctx.Err() == nil {
+			s.logger.WarnContext(ctx, "certificates not refreshed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Close releases everything a server that does not serve holds. Serve closes by itself.
+func (s *Server) Close() error {
+	var errs []error
+	for _, l := range s.listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if s.registry != nil {
+		s.registry.Close()
+	}
+	if s.Webhooks != nil {
+		s.Webhooks.Close()
+	}
+	if s.tracing != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		errs = append(errs, s.tracing(ctx))
+	}
+	return errors.Join(append(errs, s.Foundation.Close())...)
+}
+
+// accounts gives the registry the accounts with their secrets opened.
+type accounts struct{ service *access.Service }
+
+func (a accounts) ChannelAccounts(ctx context.Context) ([]channel.Account, error) {
+	all, err := a.service.Accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]channel.Account, len(all))
+	for i, o := range all {
+		out[i] = channel.Account{ID: o.ID, Channel: o.Channel, Disabled: o.Disabled, Settings: o.Settings, Secrets: []byte(o.Secrets.Reveal()), UpdatedAt: o.UpdatedAt}
+	}
+	return out, nil
+}

@@ -1,0 +1,126 @@
+package store_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tongbao-pay/tongbao/internal/pgtest"
+	"github.com/tongbao-pay/tongbao/internal/store"
+	"github.com/tongbao-pay/tongbao/internal/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+func TestSQLite(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, storetest.OpenSQLite)
+}
+
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, storetest.OpenPostgres)
+}
+
+func TestMigrations(t *testing.T) {
+	t.Parallel()
+	for engine, dsn := range map[string]func(*testing.T) string{
+		"SQLite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "new", "tongbao.db") },
+		"Postgres": func(t *testing.T) string { return pgtest.NewDatabase(t) },
+	} {
+		t.Run(engine+"RunFromEmptyAndOnce", func(t *testing.T) {
+			t.Parallel()
+			s := storetest.Open(t, dsn(t))
+			expectVersion(t, s, false)
+			ran, err := s.Migrate(t.Context())
+			if err != nil || ran == 0 {
+				t.Fatalf("first: %d migrations, %v", ran, err)
+			}
+			expectVersion(t, s, true)
+			if ran, err := s.Migrate(t.Context()); err != nil || ran != 0 {
+				t.Fatalf("second: %d migrations, %v", ran, err)
+			}
+		})
+	}
+}
+
+func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.NewDatabase(t)
+	replicas := make([]*store.Store, 4)
+	for i := range replicas {
+		replicas[i] = storetest.Open(t, dsn)
+	}
+	ran := make([]int, len(replicas))
+	var group sync.WaitGroup
+	for i, s := range replicas {
+		group.Go(func() {
+			var err error
+			if ran[i], err = s.Migrate(t.Context()); err != nil {
+				t.Errorf("replica %d: %v", i, err)
+			}
+		})
+	}
+	group.Wait()
+	total := 0
+	for _, n := range ran {
+		total += n
+	}
+	if _, target, err := replicas[0].SchemaVersion(t.Context()); err != nil || int64(total) != target {
+		t.Errorf("%d migrations ran, want %d (%v)", total, target, err)
+	}
+}
+
+func expectVersion(t *testing.T, s *store.Store, migrated bool) {
+	t.Helper()
+	current, target, err := s.SchemaVersion(t.Context())
+	if err != nil || target == 0 || (current == target) != migrated {
+		t.Fatalf("version %d of %d, %v; migrated: %v", current, target, err, migrated)
+	}
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	t.Run("AnUnknownDatabaseIsExplained", func(t *testing.T) {
+		t.Parallel()
+		for _, dsn := range []string{"", "sqlite:", "mysql://root:hunter2@localhost/x", "tongbao.db"} {
+			_, err := store.Open(t.Context(), dsn)
+			if err == nil || !strings.Contains(err.Error(), "sqlite:path/to/file.db") || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%q: %v", dsn, err)
+			}
+		}
+	})
+	t.Run("AnErrorKeepsThePassword", func(t *testing.T) {
+		t.Parallel()
+		for _, dsn := range []string{"postgres://tongbao:hunter2@127.0.0.1:1/x", "postgres://tongbao:hunter2@%zz/x", "postgres://tongbao:hunter2@localhost:port/x"} {
+			_, err := store.Open(t.Context(), dsn)
+			if err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+	t.Run("AFileOfAnyNameIsOpenedAndPrivate", func(t *testing.T) {
+		t.Parallel()
+		path := filepath.Join(t.TempDir(), "a folder, 100% 店?#", "mein tongbao&x=1.db")
+		s := storetest.Open(t, "sqlite:"+path)
+		if _, err := s.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v %v", info, err)
+		}
+	})
+	t.Run("ACommitOnSQLiteSurvivesAPowerCut", func(t *testing.T) {
+		t.Parallel()
+		s := storetest.OpenSQLite(t)
+		for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+			var got string
+			if err := s.SQLite().QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+				t.Errorf("%s is %q (%v), want %q", pragma, got, err, want)
+			}
+		}
+	})
+}

@@ -1,0 +1,125 @@
+package telemetry
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tongbao-pay/tongbao/internal/job"
+	"github.com/tongbao-pay/tongbao/internal/payment"
+)
+
+// MetricsConfig is what [Metrics] needs. The functions are asked when somebody scrapes, at most every few seconds and
+// within two; a nil one leaves its metric out.
+type MetricsConfig struct {
+	Version      string // of the program
+	Jobs         func(context.Context) ([]job.Count, error)
+	Reviews      func(context.Context) (map[payment.ReviewKind]int64, error)
+	Certificates func(context.Context) []Certificate
+	Now          func() time.Time // nil: time.Now
+	Logger       *slog.Logger     // nil: discarded
+}
+
+// Certificate is a certificate or key in use that ends.
+type Certificate struct {
+	Account  string
+	Kind     string // such as "merchant" or "platform"
+	Serial   string
+	NotAfter time.Time
+}
+
+// Metrics counts what happens and shows it to Prometheus. It is the observer of payments, providers' calls,
+// notifications and webhooks, and the handler of /metrics. Labels take few values: none comes from a request.
+// It is safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	handler  http.Handler
+	now      func() time.Time
+
+	payments          *prometheus.CounterVec
+	refunds           *prometheus.CounterVec
+	notifications     *prometheus.CounterVec
+	notificationDelay prometheus.Histogram
+	channelRequests   *prometheus.HistogramVec
+	deliveries        *prometheus.CounterVec
+	webhookDelay      prometheus.Histogram
+}
+
+// NewMetrics returns metrics on a registry of their own.
+func NewMetrics(c MetricsConfig) *Metrics {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	m := &Metrics{
+		registry: prometheus.NewRegistry(), now: c.Now,
+		payments: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tongbao_payments_total", Help: "Payments that entered a status, by channel and product.",
+		}, []string{"channel", "product", "status"}),
+		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tongbao_refunds_total", Help: "Refunds that entered a status, by channel.",
+		}, []string{"channel", "status"}),
+		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tongbao_notifications_total", Help: "Notifications from providers by what became of them: applied, no_effect, held, duplicated, refused (not verified) or failed (not stored).",
+		}, []string{"channel", "result"}),
+		notificationDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tongbao_notification_delay_seconds", Help: "Time from a payment's success by the provider's clock to our commit of its notification.",
+			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600},
+		}),
+		channelRequests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tongbao_channel_request_duration_seconds", Help: "Time of requests to providers, repeats included, by operation and outcome: done, refused, retry, absent or unknown.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30},
+		}, []string{"channel", "operation", "outcome"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tongbao_webhook_deliveries_total", Help: "Tries to deliver a webhook: succeeded, failed (will be tried again) or given_up.",
+		}, []string{"result"}),
+		webhookDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tongbao_webhook_delay_seconds", Help: "Time from an event to the end of the try that delivered it.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 1800, 7200, 86400},
+		}),
+	}
+	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tongbao_scrape_failures_total", Help: "Scrapes without a metric because what it is read from failed or took too long.",
+	}, []string{"metric"})
+	m.registry.MustRegister(
+		m.payments, m.refunds, m.notifications, m.notificationDelay, m.channelRequests, m.deliveries, m.webhookDelay, failures,
+		buildInfo(c.Version), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	for _, g := range c.scraped() {
+		g.failures, g.now, g.logger = failures.WithLabelValues(g.name), c.Now, c.Logger
+		m.registry.MustRegister(g)
+	}
+	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(c.Logger.Handler(), slog.LevelWarn), Timeout: 10 * time.Second, EnableOpenMetrics: true,
+	})
+	return m
+}
+
+// ServeHTTP answers a scrape.
+func (m *Metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.handler.ServeHTTP(w, r) }
+
+func buildInfo(version string) prometheus.Collector {
+	goVersion, commit := "unknown", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		goVersion = info.GoVersion
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = s.Value
+			}
+		}
+	}
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "tongbao_build_info", Help: "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "go_version": goVersion},
+	})
+	g.Set(1)
+	return g
+}

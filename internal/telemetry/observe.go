@@ -1,0 +1,105 @@
+package telemetry
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tongbao-pay/tongbao/internal/payment"
+	"github.com/tongbao-pay/tongbao/internal/webhook"
+)
+
+// Committed implements [payment.Observer]: it counts the statuses that the change's events announce. Payments are
+// created in processing; pending comes without an event and is not counted.
+func (m *Metrics) Committed(_ context.Context, c *payment.Change) {
+	p := c.Payment
+	if p == nil {
+		return
+	}
+	for _, e := range c.Events {
+		if status, ok := paymentStatus(e.Type); ok {
+			m.payments.WithLabelValues(string(p.Channel), string(p.Resource().Product), string(status)).Inc()
+		}
+		if status, ok := refundStatus(e.Type); ok {
+			m.refunds.WithLabelValues(string(p.Channel), string(status)).Inc()
+		}
+	}
+}
+
+// latePaid is counted in the place of a status: money came after the end, whatever the app's policy then made of it.
+const latePaid payment.Status = "late_paid"
+
+// paymentStatus is what a payment's event is counted as.
+func paymentStatus(eventType string) (payment.Status, bool) {
+	switch eventType {
+	case payment.EventPaymentCreated:
+		return payment.Processing, true
+	case payment.EventPaymentSucceeded:
+		return payment.Succeeded, true
+	case payment.EventPaymentRefunded:
+		return payment.Refunded, true
+	case payment.EventPaymentClosed:
+		return payment.Closed, true
+	case payment.EventPaymentFailed:
+		return payment.Failed, true
+	case payment.EventPaymentLatePaid:
+		return latePaid, true
+	}
+	return "", false
+}
+
+func refundStatus(eventType string) (payment.RefundStatus, bool) {
+	switch eventType {
+	case payment.EventRefundCreated:
+		return payment.RefundPending, true
+	case payment.EventRefundSucceeded:
+		return payment.RefundSucceeded, true
+	case payment.EventRefundAbnormal:
+		return payment.RefundAbnormal, true
+	case payment.EventRefundFailed:
+		return payment.RefundFailed, true
+	case payment.EventRefundClosed:
+		return payment.RefundClosed, true
+	}
+	return "", false
+}
+
+// ProviderCall implements the observer of internal/channel.
+func (m *Metrics) ProviderCall(ctx context.Context, channel payment.Channel, operation, outcome string, took time.Duration) {
+	observe(ctx, m.channelRequests.WithLabelValues(string(channel), operation, outcome), took)
+}
+
+// Notified implements the observer of internal/notify.
+func (m *Metrics) Notified(ctx context.Context, channel payment.Channel, result string, paidAt time.Time) {
+	m.notifications.WithLabelValues(string(channel), result).Inc()
+	if !paidAt.IsZero() {
+		observe(ctx, m.notificationDelay, m.now().Sub(paidAt))
+	}
+}
+
+// Tried implements [webhook.Observer]. The delay is that of events that arrived: those that did not have none yet.
+func (m *Metrics) Tried(ctx context.Context, d webhook.Delivery, state webhook.State, sinceEvent time.Duration) {
+	switch {
+	case d.Success:
+		m.deliveries.WithLabelValues("succeeded").Inc()
+		observe(ctx, m.webhookDelay, sinceEvent)
+	case state == webhook.Dead:
+		m.deliveries.WithLabelValues("given_up").Inc()
+	default:
+		m.deliveries.WithLabelValues("failed").Inc()
+	}
+}
+
+// observe records a duration with its trace as the exemplar. Clocks differ: what seems to end before it began took no
+// time.
+func observe(ctx context.Context, o prometheus.Observer, d time.Duration) {
+	seconds := max(d, 0).Seconds()
+	e, ok := o.(prometheus.ExemplarObserver)
+	if s := trace.SpanContextFromContext(ctx); ok && s.IsSampled() {
+		e.ObserveWithExemplar(seconds, prometheus.Labels{"trace_id": s.TraceID().String()})
+		return
+	}
+	o.Observe(seconds)
+}
