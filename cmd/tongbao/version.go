@@ -2,25 +2,30 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
 type versionCommand struct{}
 
 func (versionCommand) Run(sys system) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "tongbao %s\n", version())
 	info, ok := debug.ReadBuildInfo()
-	fmt.Fprintf(sys.stdout, "tongbao %s\n", version())
 	if !ok {
-		return nil
+		info = &debug.BuildInfo{GoVersion: runtime.Version()}
 	}
-	fmt.Fprintf(sys.stdout, "go      %s\n", info.GoVersion)
+	fmt.Fprintf(&b, "go      %s\n", info.GoVersion)
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision", "vcs.time", "vcs.modified", "CGO_ENABLED", "-trimpath", "-tags", "GOOS", "GOARCH":
-			fmt.Fprintf(sys.stdout, "%s=%s\n", s.Key, s.Value)
+			fmt.Fprintf(&b, "%s=%s\n", s.Key, s.Value)
 		}
 	}
-	return nil
+	_, err := io.WriteString(sys.stdout, b.String())
+	return err
 }
 
 // version is the module's version, or "devel" for a build from a working copy.

@@ -12,7 +12,10 @@ import (
 )
 
 // control drives the sandbox as a tester in any language would: over HTTP.
-type control struct{ url string }
+type control struct {
+	url  string
+	http *http.Client
+}
 
 // controlError is the sandbox's refusal.
 type controlError struct {
@@ -105,7 +108,7 @@ func (c control) call(ctx context.Context, method, path string, body, into any) 
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := c.http.Do(request)
 	if err != nil {
 		return err
 	}

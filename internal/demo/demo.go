@@ -249,7 +249,7 @@ func (d *Demo) Serve(ctx context.Context) error {
 	}
 	d.shop.Close()
 	err = errors.Join(err, d.closeShop(lasting))
-	<-shopDone
+	_ = <-shopDone // it only says that it was closed
 	stopGateway()
 	err = errors.Join(err, <-gatewayDone)
 	stopSandbox()

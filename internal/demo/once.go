@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -48,7 +49,7 @@ func (d *Demo) play(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	j := &journey{out: out, gateway: gateway, control: control{url: d.ControlURL()}, started: time.Now()}
+	j := &journey{out: out, gateway: gateway, control: control{url: d.ControlURL(), http: &http.Client{Timeout: stepTimeout}}, started: time.Now()}
 	if j.inbox, err = newInbox(ctx); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ type Config struct {
 	Store     Store
 	Providers Providers
 	Observer  Observer         // nil: nobody looks
-	Now       func() time.Time // nil: time.Now
+	Now       func() time.Time
 	Logger    *slog.Logger     // nil: discarded
 	// PlaceTimeout bounds one request to a provider for an order, its own repeats included. Callers who ask for the
 	// same payment meanwhile wait for that answer. Zero: 20 s.
@@ -37,17 +37,14 @@ type Service struct {
 	placeTimeout time.Duration
 }
 
-// New returns a service. It panics without a store or providers: that is a mistake in the program.
+// New returns a service. It panics without a store, providers or a clock: that is a mistake in the program.
 func New(c Config) *Service {
-	if c.Store == nil || c.Providers == nil {
-		panic("payment: a service needs a store and providers")
+	if c.Store == nil || c.Providers == nil || c.Now == nil {
+		panic("payment: a service needs a store, providers and a clock")
 	}
 	s := &Service{
 		store: c.Store, providers: c.Providers, observer: c.Observer, now: c.Now, logger: c.Logger,
 		placeTimeout: cmp.Or(c.PlaceTimeout, 20*time.Second),
-	}
-	if s.now == nil {
-		s.now = time.Now
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)

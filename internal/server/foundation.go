@@ -59,7 +59,10 @@ func OpenFoundation(ctx context.Context, c config.Config, logger *slog.Logger) (
 	if err := f.declare(ctx, c); err != nil {
 		return nil, err
 	}
-	return f, f.firstKey(ctx)
+	if err := f.firstKey(ctx); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // Close closes the database.

@@ -97,7 +97,7 @@ func (s *Server) assemble(o Options) error {
 		Jobs: func(ctx context.Context) ([]job.Count, error) { return s.jobs.Counts(ctx) }, // which are made below
 	})
 	s.registry = channel.New(channel.Config{Source: accounts{s.Access}, PublicURL: s.config.PublicURL, Observer: metrics, Logger: s.logger})
-	s.payments = payment.New(payment.Config{Store: s.Store, Providers: s.registry, Observer: metrics, Logger: s.logger})
+	s.payments = payment.New(payment.Config{Store: s.Store, Providers: s.registry, Observer: metrics, Now: time.Now, Logger: s.logger})
 	var err error
 	s.Webhooks, err = webhook.New(webhook.Config{
 		Store: s.Store, Sealer: s.Sealer, AllowPrivate: s.config.Webhooks.AllowPrivate, AllowHTTP: s.config.Webhooks.AllowHTTP, Observer: metrics, Logger: s.logger,
