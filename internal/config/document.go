@@ -125,7 +125,7 @@ func exampleList[T any](b *strings.Builder, name, doc string, fields []field[T])
 func comment(b *strings.Builder, lead, text string) {
 	const width = 110
 	line := lead
-	for _, word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsSeq(text) {
 		if utf8.RuneCountInString(line)+utf8.RuneCountInString(word) > width && line != lead {
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
 			line = lead

@@ -18,7 +18,8 @@ func (p Problem) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// Error is everything that is wrong with a configuration, in the order of the file. It quotes no secret.
+// Error is everything that is wrong with a configuration: names that are not known, then settings in the order of the
+// reference. It quotes no secret.
 type Error struct{ Problems []Problem }
 
 func (e *Error) Error() string {

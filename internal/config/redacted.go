@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -31,12 +29,6 @@ func (c Config) Redacted() string {
 	}
 	return b.String()
 }
-
-// Format prints what [Config.Redacted] does, for every verb and flag.
-func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.Redacted()) }
-
-// LogValue is what [Config.Redacted] prints.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.Redacted()) }
 
 func mappings[T any](fields []field[T], items []T) []*yaml.Node {
 	nodes := make([]*yaml.Node, len(items))
