@@ -62,7 +62,7 @@ func New(c Config) (*Client, error) {
 		mistakes = append(mistakes, errors.New(`KeyID must begin with "ak_"`))
 	}
 	if c.Tries < 0 || c.Backoff < 0 {
-		mistakes = append(mistakes, errors.New("Tries and Backoff must not be negative"))
+		mistakes = append(mistakes, errors.New("tries and backoff must not be negative"))
 	}
 	if len(mistakes) > 0 {
 		return nil, fmt.Errorf("client: %w", errors.Join(mistakes...))

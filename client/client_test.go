@@ -32,7 +32,7 @@ func TestNew(t *testing.T) {
 		if err == nil {
 			t.Fatal("it was accepted")
 		}
-		for _, name := range []string{"BaseURL", "APIKey", "KeyID", "Tries"} {
+		for _, name := range []string{"BaseURL", "APIKey", "KeyID", "tries"} {
 			if !strings.Contains(err.Error(), name) {
 				t.Errorf("%s is not named: %v", name, err)
 			}

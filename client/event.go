@@ -76,7 +76,7 @@ func (c *Client) ListEvents(ctx context.Context, q EventQuery) (*Page[Event], er
 	values := query{}
 	values.text("after", q.After)
 	values.text("types", strings.Join(q.Types, ","))
-	values.number("limit", q.Limit)
+	values.limit(q.Limit)
 	return page[Event](ctx, c, "/v1/events", values)
 }
 
@@ -98,7 +98,7 @@ type PaymentEventQuery struct {
 func (c *Client) ListPaymentEvents(ctx context.Context, paymentID string, q PaymentEventQuery) (*Page[Event], error) {
 	values := query{}
 	values.text("after", q.After)
-	values.number("limit", q.Limit)
+	values.limit(q.Limit)
 	return page[Event](ctx, c, "/v1/payments/"+url.PathEscape(paymentID)+"/events", values)
 }
 

@@ -90,7 +90,7 @@ func ExampleVerifyWebhook() {
 	}
 
 	w := httptest.NewRecorder()
-	receive(w, httptest.NewRequest("POST", "/webhooks", nil)) // a stranger
+	receive(w, httptest.NewRequest(http.MethodPost, "/webhooks", nil)) // a stranger
 	fmt.Println(w.Code)
 	// Output: 401
 }

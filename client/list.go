@@ -24,9 +24,9 @@ func (q query) text(name, value string) {
 	}
 }
 
-func (q query) number(name string, value int) {
+func (q query) limit(value int) {
 	if value != 0 {
-		url.Values(q).Set(name, strconv.Itoa(value))
+		url.Values(q).Set("limit", strconv.Itoa(value))
 	}
 }
 

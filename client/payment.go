@@ -129,7 +129,7 @@ func (c *Client) ListPayments(ctx context.Context, q PaymentQuery) (*Page[Paymen
 	values.time("created_from", q.CreatedFrom)
 	values.time("created_to", q.CreatedTo)
 	values.text("cursor", q.Cursor)
-	values.number("limit", q.Limit)
+	values.limit(q.Limit)
 	return page[Payment](ctx, c, "/v1/payments", values)
 }
 

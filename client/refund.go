@@ -80,7 +80,7 @@ func (c *Client) ListRefunds(ctx context.Context, q RefundQuery) (*Page[Refund],
 	values.text("out_refund_no", q.OutRefundNo)
 	values.text("status", q.Status)
 	values.text("cursor", q.Cursor)
-	values.number("limit", q.Limit)
+	values.limit(q.Limit)
 	return page[Refund](ctx, c, "/v1/refunds", values)
 }
 

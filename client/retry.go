@@ -19,7 +19,7 @@ func (c *Client) sendUntilAnswered(ctx context.Context, op call, body []byte) ([
 		if err == nil || try == c.tries || ctx.Err() != nil {
 			return answer, err
 		}
-		wait := pause/2 + rand.N(pause/2+1) // spread, so that callers who failed together do not return together
+		wait := pause/2 + spread(pause/2)
 		if refusal, ok := errors.AsType[*Error](err); ok {
 			if !refusal.Retryable() {
 				return nil, err
@@ -31,6 +31,11 @@ func (c *Client) sendUntilAnswered(ctx context.Context, op call, body []byte) ([
 		}
 		pause = min(2*pause, backoffMax)
 	}
+}
+
+// spread is a random part of d, so that callers who failed together do not return together.
+func spread(d time.Duration) time.Duration {
+	return rand.N(d + 1) //nolint:gosec // a pause is no secret
 }
 
 // sleep reports whether the whole of d passed; it does not begin to wait for what the context will not see.

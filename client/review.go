@@ -33,7 +33,7 @@ func (c *Client) ListReviews(ctx context.Context, q ReviewQuery) (*Page[Review],
 		values.text("open_only", "true")
 	}
 	values.text("cursor", q.Cursor)
-	values.number("limit", q.Limit)
+	values.limit(q.Limit)
 	return page[Review](ctx, c, "/v1/reviews", values)
 }
 

@@ -121,7 +121,7 @@ func (c *Client) ListWebhookDeliveries(ctx context.Context, q WebhookDeliveryQue
 	values.text("event_id", q.EventID)
 	values.text("state", q.State)
 	values.text("cursor", q.Cursor)
-	values.number("limit", q.Limit)
+	values.limit(q.Limit)
 	return page[WebhookDelivery](ctx, c, "/v1/webhook-deliveries", values)
 }
 

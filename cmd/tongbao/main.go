@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -37,6 +38,16 @@ type commands struct {
 type system struct {
 	stdout, stderr io.Writer
 	environ        []string
+}
+
+// getenv is the value of a variable, "" where it is not set.
+func (s system) getenv(name string) string {
+	for _, v := range s.environ {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 func main() {

@@ -11,11 +11,15 @@ import (
 
 // configured is the flag of every command that works on an installation.
 type configured struct {
-	Config string `help:"The configuration file. Without one: SQLite under ./data, loopback only, TONGBAO_* variables." type:"path" placeholder:"FILE"`
+	Config string `help:"The configuration file. Default: what TONGBAO_CONFIG names; without any, SQLite under ./data on loopback." type:"path" placeholder:"FILE"`
 }
 
 func (c configured) load(sys system) (config.Config, error) {
-	return config.Load(c.Config, sys.environ)
+	file := c.Config
+	if file == "" {
+		file = sys.getenv(config.ConfigVariable)
+	}
+	return config.Load(file, sys.environ)
 }
 
 func logger(sys system, c config.Config) *slog.Logger {
@@ -32,7 +36,9 @@ func (c *serveCommand) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	s, err := server.Open(ctx, server.Options{Config: cfg, Version: version(), Logger: logger(sys, cfg)})
+	log := logger(sys, cfg)
+	slog.SetDefault(log) // for libraries that know no other, such as the exporter of traces
+	s, err := server.Open(ctx, server.Options{Config: cfg, Version: version(), Logger: log})
 	if err != nil {
 		return err
 	}

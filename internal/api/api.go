@@ -24,8 +24,8 @@ type Payments interface {
 	Refund(ctx context.Context, appID string, req payment.RefundRequest) (refund *payment.Refund, created bool, err error)
 }
 
-// Lists are the reads that need no use case. A cursor that was never given out is a [*payment.Error] with
-// [payment.CodeInvalid]; an id that does not exist is [payment.ErrNotFound].
+// Lists are the reads that need no use case. A cursor or event id that was never given out is what
+// [payment.UnknownCursor] makes; a refund that does not exist is [payment.ErrNotFound].
 type Lists interface {
 	Payments(context.Context, payment.PaymentFilter, payment.Page) (data []*payment.Payment, next string, err error)
 	Refunds(context.Context, payment.RefundFilter, payment.Page) (data []*payment.Refund, next string, err error)

@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -165,7 +164,7 @@ func (b *testBundle) send(t testing.TB, method, target, body string, edit ...fun
 	if body != "" {
 		content = strings.NewReader(body)
 	}
-	r, err := http.NewRequestWithContext(context.Background(), method, b.url+target, content)
+	r, err := http.NewRequestWithContext(t.Context(), method, b.url+target, content)
 	check(t, err)
 	r.Header.Set("Authorization", "Bearer "+b.secret)
 	if body != "" {

@@ -14,7 +14,7 @@ import (
 var docsPage embed.FS
 
 // docsPolicy lets the page use what this server serves, and nothing else: no other host, no inline script.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // mountDocs serves the document, and Swagger UI from the binary to read it with. They are public: they hold no secret.

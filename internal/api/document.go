@@ -146,7 +146,7 @@ func (a *api) openAnswers() {
 		}
 	}
 	for _, s := range document.Components.Schemas.Map() {
-		if s.AdditionalProperties == false && !closed[s] {
+		if extra, isBool := s.AdditionalProperties.(bool); isBool && !extra && !closed[s] {
 			s.AdditionalProperties = nil
 		}
 	}

@@ -112,8 +112,8 @@ func TestDocument(t *testing.T) {
 
 func fields(t reflect.Type) []string {
 	var names []string
-	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "-" {
+	for field := range t.Fields() {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "-" {
 			names = append(names, name)
 		}
 	}
@@ -256,7 +256,7 @@ func TestDocsPage(t *testing.T) {
 	})
 	t.Run("FitsItsPolicy", func(t *testing.T) {
 		policy := page.header.Get("Content-Security-Policy")
-		if !strings.Contains(policy, "script-src 'self';") || !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe-eval") || strings.Contains(policy, "http") {
+		if !strings.Contains(policy, "script-src 'self';") || !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") {
 			t.Errorf("the policy is %s", policy)
 		}
 		for _, inline := range []string{"<style", " style=", " onload=", "javascript:"} {

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -59,9 +58,6 @@ func (a *api) listPaymentEvents(ctx context.Context, by access.Principal, in *li
 
 func (a *api) events(ctx context.Context, filter payment.EventFilter, limit int) (*output[page[payment.EventResource]], error) {
 	data, err := a.config.Lists.Events(ctx, filter, limit+1) // one more tells whether a page follows
-	if errors.Is(err, payment.ErrNotFound) {
-		return nil, invalid(FieldError{Location: "query.after", Message: "is not the id of an event of this app"})
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -51,7 +52,8 @@ func (a *api) exchanged(next http.Handler) http.Handler {
 		ctx := context.WithValue(r.Context(), exchangeKey{}, x)
 		answer := &answer{ResponseWriter: w}
 		answer.Header().Set("X-Request-Id", x.requestID)
-		defer func() { a.log(ctx, x, r, answer, time.Since(began)) }() // also when the connection is cut
+		// Also when the connection is cut; in the outer context, so that a logger that adds the id does not add it twice.
+		defer func() { a.log(r.Context(), x, r, answer, time.Since(began)) }()
 		a.recovered(next).ServeHTTP(answer, r.WithContext(ctx))
 	})
 }
@@ -92,7 +94,7 @@ func (a *api) recovered(next http.Handler) http.Handler {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler {
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(v)
 			}
 			exchangeOf(r.Context()).cause = fmt.Errorf("panic: %v\n%s", v, debug.Stack())

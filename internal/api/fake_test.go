@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strconv"
@@ -126,7 +127,7 @@ func cut[T any](n int, page payment.Page, item func(i int) T) ([]T, string, erro
 	if page.Cursor != "" {
 		var err error
 		if from, err = strconv.Atoi(page.Cursor); err != nil {
-			return nil, "", &payment.Error{Code: payment.CodeInvalid, Field: "cursor", Detail: "must be a next_cursor as it was given out"}
+			return nil, "", payment.UnknownCursor("cursor")
 		}
 	}
 	var data []T
@@ -174,7 +175,7 @@ func (l *lists) Events(_ context.Context, f payment.EventFilter, limit int) ([]p
 	if f.After != "" {
 		var err error
 		if from, err = strconv.Atoi(f.After[4:]); err != nil {
-			return nil, payment.ErrNotFound
+			return nil, payment.UnknownCursor("after")
 		}
 		from++
 	}
@@ -262,7 +263,7 @@ func (h *hooks) Deliveries(_ context.Context, f webhook.DeliveryFilter) ([]webho
 	if f.Cursor != "" {
 		var err error
 		if from, err = strconv.Atoi(f.Cursor[4:]); err != nil {
-			return nil, &payment.Error{Code: payment.CodeInvalid, Field: "cursor", Detail: "must be a next_cursor as it was given out"}
+			return nil, payment.UnknownCursor("cursor")
 		}
 		from++
 	}
@@ -335,7 +336,7 @@ func (k *keyring) find(match func(access.Key) bool) (access.Key, error) {
 }
 
 func (k *keyring) KeyByHash(_ context.Context, hash []byte) (access.Key, error) {
-	return k.find(func(key access.Key) bool { return string(key.SecretHash) == string(hash) })
+	return k.find(func(key access.Key) bool { return bytes.Equal(key.SecretHash, hash) })
 }
 
 func (k *keyring) KeyByID(_ context.Context, id string) (access.Key, error) {

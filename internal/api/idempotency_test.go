@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -20,7 +21,7 @@ func TestIdempotencyKey(t *testing.T) {
 		b := setup(t)
 		first := b.send(t, "POST", "/v1/webhook-endpoints", endpoint, key)
 		again := b.send(t, "POST", "/v1/webhook-endpoints", endpoint, key)
-		if first.status != 201 || again.status != 201 || string(first.body) != string(again.body) || again.header.Get("Content-Type") != "application/json" {
+		if first.status != 201 || again.status != 201 || !bytes.Equal(first.body, again.body) || again.header.Get("Content-Type") != "application/json" {
 			t.Errorf("first %d %s\nagain %d %s", first.status, first.body, again.status, again.body)
 		}
 		if first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" {
@@ -87,7 +88,7 @@ func TestIdempotencyKey(t *testing.T) {
 			first := b.send(t, "POST", "/v1/payments", goodPayment, key)
 			b.domain.create = nil
 			again := b.send(t, "POST", "/v1/payments", goodPayment, key)
-			if first.status < 400 || string(first.body) != string(again.body) || again.header.Get("Idempotent-Replayed") != "true" || again.header.Get("Content-Type") != "application/problem+json" {
+			if first.status < 400 || !bytes.Equal(first.body, again.body) || again.header.Get("Idempotent-Replayed") != "true" || again.header.Get("Content-Type") != "application/problem+json" {
 				t.Errorf("first %d %s\nagain %d %s", first.status, first.body, again.status, again.body)
 			}
 		}

@@ -23,7 +23,7 @@ type CreatePaymentBody struct {
 	Payer       *PayerBody        `json:"payer,omitempty" doc:"required for jsapi and miniprogram"`
 	ClientIP    string            `json:"client_ip,omitempty" format:"ip" maxLength:"45" doc:"the payer's own address; required for h5" example:"203.0.113.7"`
 	ExpiresIn   int64             `json:"expires_in,omitempty" minimum:"60" maximum:"604800" doc:"seconds until the payment is closed; 1800 if left out" example:"900"`
-	ExpiresAt   time.Time         `json:"expires_at,omitempty" required:"false" doc:"instead of expires_in"`
+	ExpiresAt   time.Time         `json:"expires_at,omitzero" doc:"instead of expires_in"`
 	ReturnURL   string            `json:"return_url,omitempty" format:"uri" maxLength:"512" doc:"where an h5 payer comes back to"`
 	Metadata    map[string]string `json:"metadata,omitempty" maxProperties:"20" doc:"the app's own notes; keys of at most 40 characters, values of at most 500"`
 	Account     string            `json:"account,omitempty" pattern:"^[0-9A-Za-z_-]{1,64}$" patternDescription:"an account's id" doc:"the merchant's account at the provider; needed only where several fit"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -113,9 +114,7 @@ func domainProblem(method string, e *payment.Error) *Problem {
 func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	x := exchangeOf(r.Context())
 	x.code, p.RequestID = p.Code, x.requestID
-	for name, values := range p.GetHeaders() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.GetHeaders())
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the caller has gone

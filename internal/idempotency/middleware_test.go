@@ -122,6 +122,19 @@ func TestMiddleware(t *testing.T) {
 			t.Errorf("it stored %+v", r)
 		}
 	})
+	t.Run("KeyOfAnotherRequestIsRefused", func(t *testing.T) {
+		t.Parallel()
+		b := setup()
+		b.serve(t.Context(), "k")
+		r, _ := b.store.Record("shop", "k")
+		r.RequestHash = "another"
+		if err := b.store.Memory.Finish(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if b.serve(t.Context(), "k"); !errors.Is(b.refused, idempotency.ErrReused) || b.calls != 1 {
+			t.Errorf("refused with %v, %d executed", b.refused, b.calls)
+		}
+	})
 	t.Run("WithoutAKeyEveryRequestExecutes", func(t *testing.T) {
 		t.Parallel()
 		b := setup()
@@ -177,6 +190,21 @@ func TestMiddleware(t *testing.T) {
 			}()
 			b.serve(t.Context(), "k")
 		}()
+		if _, known := b.store.Record("shop", "k"); known {
+			t.Error("the key is held")
+		}
+	})
+	t.Run("AnswerThatAsksToComeAgainFreesTheKey", func(t *testing.T) {
+		t.Parallel()
+		b := setup()
+		b.handle = func(w http.ResponseWriter, r *http.Request) {
+			idempotency.Executing(r.Context())
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		if w := b.serve(t.Context(), "k"); w.Code != 503 || w.Header().Get("Retry-After") != "1" {
+			t.Errorf("%d, %v", w.Code, w.Header())
+		}
 		if _, known := b.store.Record("shop", "k"); known {
 			t.Error("the key is held")
 		}
