@@ -33,6 +33,7 @@ type FieldError struct {
 type ChannelError struct {
 	Code      string `json:"code,omitempty"`
 	Message   string `json:"message,omitempty"`
+	Field     string `json:"field,omitempty"` // what of the provider's own request is at fault, such as /payer/openid
 	RequestID string `json:"request_id,omitempty"`
 }
 

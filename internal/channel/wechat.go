@@ -335,13 +335,13 @@ func weChatError(err error) *payment.ChannelError {
 		ce.Outcome = payment.Unknown
 	}
 	if answer, ok := errors.AsType[*wechatpay.Error](err); ok {
-		ce.Code, ce.Message, ce.RequestID = answer.Code, answer.Message, answer.RequestID
+		ce.Code, ce.Message, ce.Field, ce.RequestID = answer.Code, answer.Message, answer.Field(), answer.RequestID
 		if ce.Outcome == payment.Refused && answer.NotExist() {
 			ce.Outcome = payment.Absent
 		}
 	}
 	if field, ok := errors.AsType[*wechatpay.FieldError](err); ok {
-		ce.Code, ce.Message = "PARAM_ERROR", field.Error()
+		ce.Code, ce.Message, ce.Field = "PARAM_ERROR", field.Problem, field.Field
 	}
 	return ce
 }

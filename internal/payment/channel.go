@@ -57,12 +57,13 @@ func (o Outcome) String() string {
 	return "invalid"
 }
 
-// ChannelError is a provider's answer, or the lack of one. Code and Message are the provider's own words.
+// ChannelError is a provider's answer, or the lack of one. Code, Message and Field are the provider's own words.
 type ChannelError struct {
 	Outcome   Outcome `json:"-"`
 	Code      string  `json:"code,omitempty"`
 	Message   string  `json:"message,omitempty"`
-	RequestID string  `json:"request_id,omitempty"`
+	Field     string  `json:"field,omitempty" doc:"what of the provider's own request is at fault, such as /payer/openid"`
+	RequestID string  `json:"request_id,omitempty" doc:"name it to the provider's support"`
 	Cause     error   `json:"-"`
 }
 

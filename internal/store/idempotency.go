@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/access"
@@ -18,6 +19,15 @@ func scanIdempotency(r rows) (idempotency.Record, error) {
 
 // Begin implements [idempotency.Store].
 func (s *Store) Begin(ctx context.Context, r idempotency.Record, now time.Time) (current idempotency.Record, started bool, err error) {
+	for {
+		current, started, err = s.claim(ctx, r, now)
+		if !errors.Is(err, access.ErrNotFound) { // forgotten between the two statements: it is free
+			return current, started, err
+		}
+	}
+}
+
+func (s *Store) claim(ctx context.Context, r idempotency.Record, now time.Time) (current idempotency.Record, started bool, err error) {
 	n, err := s.write(ctx, `INSERT INTO idempotency_keys (`+idempotencyColumns+`) VALUES ($1, $2, $3, $4, $5, 0, '', '', $6)
 		ON CONFLICT (app_id, key) DO UPDATE SET locked_until = excluded.locked_until
 		WHERE NOT idempotency_keys.done AND idempotency_keys.locked_until < $6 AND idempotency_keys.request_hash = excluded.request_hash`,
@@ -31,7 +41,7 @@ func (s *Store) Begin(ctx context.Context, r idempotency.Record, now time.Time) 
 
 // Finish implements [idempotency.Store].
 func (s *Store) Finish(ctx context.Context, r idempotency.Record) error {
-	_, err := s.write(ctx, `UPDATE idempotency_keys SET done = $3, status = $4, content_type = $5, body = $6 WHERE app_id = $1 AND key = $2`,
+	_, err := s.write(ctx, `UPDATE idempotency_keys SET done = $3, status = $4, content_type = $5, body = $6 WHERE app_id = $1 AND key = $2 AND NOT done`,
 		r.AppID, r.Key, true, r.Status, r.ContentType, encodeBytes(r.Body))
 	return err
 }
