@@ -18,7 +18,7 @@ func (c configured) onFoundation(ctx context.Context, sys system, do func(*serve
 	if err != nil {
 		return err
 	}
-	f, err := server.OpenFoundation(ctx, cfg, logger(sys, cfg))
+	f, err := server.OpenFoundation(ctx, server.Options{Config: cfg, Logger: logger(sys, cfg)})
 	if err != nil {
 		return err
 	}

@@ -186,8 +186,8 @@ const attemptsMax = 32_767
 
 // later is the scheduled time of a job, zero for one that is due: River then runs it without its scheduler's delay.
 func (q *Queue) later(at time.Time) time.Time {
-	if at.After(q.now()) {
-		return at
+	if wait := at.Sub(q.now()); wait > 0 {
+		return time.Now().Add(wait) // River's clock is the machine's
 	}
 	return time.Time{}
 }

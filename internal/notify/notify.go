@@ -5,6 +5,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -47,24 +48,35 @@ const (
 	applyTimeout = 4 * time.Second
 )
 
+// atOnce bounds how many notifications are applied at the same time. A burst then finishes one after the other;
+// all at once, each would wait for all others at every step, and none would be in time.
+const atOnce = 64
+
+type handler struct {
+	Config
+
+	slots chan struct{}
+}
+
 // New returns the handler of POST /notify/{channel}/{account}.
 func New(c Config) http.Handler {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	h := handler{Config: c, slots: make(chan struct{}, atOnce)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /notify/{channel}/{account}", c.serve)
+	mux.HandleFunc("POST /notify/{channel}/{account}", h.serve)
 	return mux
 }
 
-func (c Config) serve(w http.ResponseWriter, r *http.Request) {
+func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	ch, accountID := payment.Channel(r.PathValue("channel")), r.PathValue("account")
 	ctx, span := otel.Tracer("tongbao/notify").Start(r.Context(), "notification "+string(ch), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attribute.String("account", accountID)))
 	defer span.End()
-	door, ok := c.Doors.Door(ctx, ch, accountID)
+	door, ok := h.Doors.Door(ctx, ch, accountID)
 	if !ok {
-		c.observe(ctx, "unknown", "refused", time.Time{})
-		c.Logger.WarnContext(ctx, "notification for an account that is not configured", "channel", ch, "account", accountID)
+		h.observe(ctx, "unknown", "refused", time.Time{})
+		h.Logger.WarnContext(ctx, "notification for an account that is not configured", "channel", ch, "account", accountID)
 		http.Error(w, "no such account; check the notify_url", http.StatusNotFound)
 		return
 	}
@@ -72,18 +84,18 @@ func (c Config) serve(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
 	n, err := door.Parse(r.WithContext(ctx))
 	if err != nil {
-		c.observe(ctx, ch, "refused", time.Time{})
-		c.Logger.WarnContext(ctx, "notification refused", "channel", ch, "account", accountID, "reason", err)
+		h.observe(ctx, ch, "refused", time.Time{})
+		h.Logger.WarnContext(ctx, "notification refused", "channel", ch, "account", accountID, "reason", err)
 		door.Answer(w, err)
 		return
 	}
 	span.SetAttributes(attribute.String("notification.id", n.ID), attribute.String("notification.type", n.EventType))
 	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
 	defer cancel()
-	verdict, err := c.Payments.Notify(ctx, n)
+	verdict, err := h.apply(ctx, n)
 	if err != nil {
-		c.observe(ctx, ch, "failed", time.Time{})
-		c.Logger.ErrorContext(ctx, "notification not stored; the provider will send it again", "channel", ch, "account", accountID, "notification_id", n.ID, "error", err)
+		h.observe(ctx, ch, "failed", time.Time{})
+		h.Logger.ErrorContext(ctx, "notification not stored; the provider will send it again", "channel", ch, "account", accountID, "notification_id", n.ID, "error", err)
 		door.Answer(w, errNotStored)
 		return
 	}
@@ -91,16 +103,27 @@ func (c Config) serve(w http.ResponseWriter, r *http.Request) {
 	if n.Order != nil && verdict == payment.Applied {
 		paidAt = n.Order.PaidAt
 	}
-	c.observe(ctx, ch, string(verdict), paidAt)
-	c.Logger.InfoContext(ctx, "notification", "channel", ch, "account", accountID, "notification_id", n.ID, "type", n.EventType, "verdict", verdict)
+	h.observe(ctx, ch, string(verdict), paidAt)
+	h.Logger.InfoContext(ctx, "notification", "channel", ch, "account", accountID, "notification_id", n.ID, "type", n.EventType, "verdict", verdict)
 	door.Answer(w, nil)
+}
+
+// apply waits for a slot, for as long as the provider waits for us.
+func (h handler) apply(ctx context.Context, n payment.Notification) (payment.Verdict, error) {
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+		return h.Payments.Notify(ctx, n)
+	case <-ctx.Done():
+		return "", fmt.Errorf("%d notifications are being applied: %w", atOnce, ctx.Err())
+	}
 }
 
 // errNotStored tells the provider to send again, and nothing of our inside.
 var errNotStored = errors.New("not stored, send again")
 
-func (c Config) observe(ctx context.Context, ch payment.Channel, result string, paidAt time.Time) {
-	if c.Observer != nil {
-		c.Observer.Notified(ctx, ch, result, paidAt)
+func (h handler) observe(ctx context.Context, ch payment.Channel, result string, paidAt time.Time) {
+	if h.Observer != nil {
+		h.Observer.Notified(ctx, ch, result, paidAt)
 	}
 }

@@ -27,6 +27,8 @@ type Store interface {
 	// Change.Payment.Version, or its number is taken; [ErrDuplicate] when the notice was committed before. Then nothing
 	// was written. A review that is already open for its subject is not opened again, nor is its event written.
 	Commit(context.Context, *Change) error
+	// Noticed reports whether a notification was committed before. Only [Store.Commit] decides; this spares it the work.
+	Noticed(ctx context.Context, accountID, notificationID string) (bool, error)
 	// The loaders return a payment whole, or [ErrNotFound].
 	PaymentByID(ctx context.Context, appID, id string) (*Payment, error)
 	PaymentByOutTradeNo(ctx context.Context, appID, outTradeNo string) (*Payment, error)

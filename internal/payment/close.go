@@ -27,7 +27,7 @@ func (s *Service) Close(ctx context.Context, appID, id string) (*Payment, error)
 		return nil, err
 	}
 	if !p.Terminal() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.placeTimeout+commitTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(about(ctx, p.ID)), s.placeTimeout+commitTimeout)
 		defer cancel()
 		p, err = s.end(ctx, p)
 		if ce, ok := errors.AsType[*ChannelError](err); ok {
@@ -50,6 +50,7 @@ func (s *Service) Sync(ctx context.Context, appID, id string) (*Payment, error) 
 	if err != nil {
 		return nil, err
 	}
+	ctx = about(ctx, p.ID)
 	if p, err = s.ask(ctx, p); err != nil {
 		return nil, unavailable(err, p)
 	}

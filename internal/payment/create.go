@@ -166,7 +166,7 @@ func (s *Service) credential(ctx context.Context, p *Payment) (*Created, error) 
 
 // place asks the provider. It goes on when the caller went away: the answer is worth having.
 func (s *Service) place(ctx context.Context, p *Payment) (*Created, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.placeTimeout+commitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(about(ctx, p.ID)), s.placeTimeout+commitTimeout)
 	defer cancel()
 	provider, err := s.providers.Provider(ctx, p.AccountID)
 	if err != nil {

@@ -26,6 +26,7 @@ func (p *Payment) followJob(at time.Time) Job {
 // FollowPayment asks the provider about a payment, settles it, and at its expiry closes it there and then here.
 // It answers when to look again; the zero time means never. An error means that our own side failed.
 func (s *Service) FollowPayment(ctx context.Context, appID, id string) (again time.Time, err error) {
+	ctx = about(ctx, id)
 	p, err := s.store.PaymentByID(ctx, appID, id)
 	if err != nil {
 		return time.Time{}, err

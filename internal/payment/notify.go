@@ -21,10 +21,17 @@ type Notification struct {
 // Notify stores a verified notification and applies it, in one database transaction. When it returns without an
 // error the notification is durable and may be acknowledged. Whatever does not fit our books is held as a review.
 func (s *Service) Notify(ctx context.Context, n Notification) (Verdict, error) {
+	known, err := s.store.Noticed(ctx, n.AccountID, n.ID)
+	if err != nil {
+		return "", err
+	}
+	if known {
+		return Duplicated, nil
+	}
 	notice := &Notice{
 		AccountID: n.AccountID, NotificationID: n.ID, EventType: n.EventType, Body: n.Body, ReceivedAt: s.clock(),
 	}
-	err := s.notify(ctx, n, notice)
+	err = s.notify(ctx, n, notice)
 	if errors.Is(err, ErrDuplicate) {
 		return Duplicated, nil
 	}

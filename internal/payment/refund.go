@@ -150,7 +150,7 @@ func (c *Change) addRefund(r *Refund, now, followAt time.Time) {
 // sendRefund asks the provider for a refund, always under its one number. A [*ChannelError] means that the
 // outcome is not known or not final; the refund that comes with it stays pending.
 func (s *Service) sendRefund(ctx context.Context, p *Payment, refundID string) (*Payment, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.placeTimeout+commitTimeout)
+	ctx, cancel := context.WithTimeout(about(ctx, p.ID), s.placeTimeout+commitTimeout)
 	defer cancel()
 	provider, err := s.providers.Provider(ctx, p.AccountID)
 	if err != nil {
@@ -323,6 +323,7 @@ func (s *Service) FollowRefund(ctx context.Context, appID, id string) (again tim
 	if err != nil {
 		return time.Time{}, err
 	}
+	ctx = about(ctx, p.ID)
 	r := p.RefundByID(id)
 	if r.terminal() {
 		return time.Time{}, nil

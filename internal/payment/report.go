@@ -67,9 +67,7 @@ func (p *Payment) applyClosed(a *Attempt, now time.Time) (*Change, Verdict) {
 	c := &Change{Payment: p, Attempts: []*Attempt{a}}
 	if to, ok := Payments.Next(p.Status, OnClosed); ok {
 		p.Status, p.ClosedAt = to, now
-		c.paymentEvent(EventPaymentClosed, now)
-		// A payment in flight while the provider closed may still land: ask again.
-		c.Jobs = append(c.Jobs, p.followJob(now.Add(lateAskOffsets[0])))
+		c.paymentEvent(EventPaymentClosed, now) // its job goes on and asks for money that was in flight
 	}
 	return c, Applied
 }

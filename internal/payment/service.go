@@ -106,6 +106,19 @@ func (s *Service) commit(ctx context.Context, c *Change) error {
 // clock is now in UTC to the millisecond, the precision that is stored.
 func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
+type aboutKey struct{}
+
+// about lets log lines written further down, such as a provider library's, name the payment.
+func about(ctx context.Context, paymentID string) context.Context {
+	return context.WithValue(ctx, aboutKey{}, paymentID)
+}
+
+// IDFromContext is the id of the payment that the use case running in ctx is about, or "".
+func IDFromContext(ctx context.Context) string {
+	id, _ := ctx.Value(aboutKey{}).(string)
+	return id
+}
+
 func (s *Service) reload(p *Payment) func(context.Context) (*Payment, error) {
 	appID, id := p.AppID, p.ID
 	return func(ctx context.Context) (*Payment, error) { return s.store.PaymentByID(ctx, appID, id) }

@@ -33,8 +33,8 @@ type FirstKey struct {
 
 // OpenFoundation opens the database, migrates it where the configuration allows, and applies what the
 // configuration declares.
-func OpenFoundation(ctx context.Context, c config.Config, logger *slog.Logger) (_ *Foundation, err error) {
-	f := &Foundation{}
+func OpenFoundation(ctx context.Context, o Options) (_ *Foundation, err error) {
+	c, logger, f := o.Config, o.Logger, &Foundation{}
 	if f.Store, err = store.Open(ctx, c.Database.Reveal()); err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func OpenFoundation(ctx context.Context, c config.Config, logger *slog.Logger) (
 	if f.Sealer, err = secret.Open(ctx, f.Store, key); err != nil {
 		return nil, err
 	}
-	if f.Access, err = access.New(access.Config{Store: f.Store, Sealer: f.Sealer}); err != nil {
+	if f.Access, err = access.New(access.Config{Store: f.Store, Sealer: f.Sealer, Now: o.Now}); err != nil {
 		return nil, err
 	}
 	if err := f.declare(ctx, c); err != nil {

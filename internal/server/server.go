@@ -30,6 +30,9 @@ type Options struct {
 	Config  config.Config
 	Version string
 	Logger  *slog.Logger // required; [NewLogger] makes one
+	// Now is the clock of everything that has a time of its own: expiry, signatures, schedules. Jobs are woken by the
+	// machine's clock, as far from now as Now says. Nil: time.Now.
+	Now func() time.Time
 }
 
 // Server is a gateway. Its replicas on one database are equal; any may be killed at any moment.
@@ -55,7 +58,10 @@ const certificatesEvery = 6 * time.Hour
 // Open opens the database, brings it up to date, applies what the configuration declares, and binds the addresses.
 // Nothing is served before [Server.Serve].
 func Open(ctx context.Context, o Options) (_ *Server, err error) {
-	foundation, err := OpenFoundation(ctx, o.Config, o.Logger)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	foundation, err := OpenFoundation(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -93,14 +99,14 @@ func (s *Server) bind(ctx context.Context) error {
 
 func (s *Server) assemble(o Options) error {
 	metrics := telemetry.NewMetrics(telemetry.MetricsConfig{
-		Version: o.Version, Reviews: s.Store.OpenReviews, Certificates: s.certificates, Logger: s.logger,
+		Version: o.Version, Reviews: s.Store.OpenReviews, Certificates: s.certificates, Now: o.Now, Logger: s.logger,
 		Jobs: func(ctx context.Context) ([]job.Count, error) { return s.jobs.Counts(ctx) }, // which are made below
 	})
-	s.registry = channel.New(channel.Config{Source: accounts{s.Access}, PublicURL: s.config.PublicURL, Observer: metrics, Logger: s.logger})
-	s.payments = payment.New(payment.Config{Store: s.Store, Providers: s.registry, Observer: metrics, Now: time.Now, Logger: s.logger})
+	s.registry = channel.New(channel.Config{Source: accounts{s.Access}, PublicURL: s.config.PublicURL, Observer: metrics, Now: o.Now, Logger: s.logger})
+	s.payments = payment.New(payment.Config{Store: s.Store, Providers: s.registry, Observer: metrics, Now: o.Now, Logger: s.logger})
 	var err error
 	s.Webhooks, err = webhook.New(webhook.Config{
-		Store: s.Store, Sealer: s.Sealer, AllowPrivate: s.config.Webhooks.AllowPrivate, AllowHTTP: s.config.Webhooks.AllowHTTP, Observer: metrics, Logger: s.logger,
+		Store: s.Store, Sealer: s.Sealer, AllowPrivate: s.config.Webhooks.AllowPrivate, AllowHTTP: s.config.Webhooks.AllowHTTP, Observer: metrics, Now: o.Now, Logger: s.logger,
 		Instrument: func(t http.RoundTripper) http.RoundTripper { return otelhttp.NewTransport(t) },
 	})
 	if err != nil {
@@ -111,15 +117,15 @@ func (s *Server) assemble(o Options) error {
 		Work: map[payment.JobKind]job.Work{
 			payment.FollowPayment: s.payments.FollowPayment, payment.FollowRefund: s.payments.FollowRefund, payment.DeliverWebhook: s.Webhooks.Deliver,
 		},
-		Hourly: func(ctx context.Context) error { return s.Store.Prune(ctx, time.Now()) },
-		Logger: s.logger,
+		Hourly: func(ctx context.Context) error { return s.Store.Prune(ctx, o.Now()) },
+		Now:    o.Now, Logger: s.logger,
 	})
 	if err != nil {
 		return err
 	}
 	s.Store.UseQueue(s.jobs)
 	face, err := api.New(api.Config{
-		Payments: s.payments, Lists: s.Store, Webhooks: s.Webhooks, Authenticator: s.Access, Idempotency: s.Store, Sealer: s.Sealer, Logger: s.logger,
+		Payments: s.payments, Lists: s.Store, Webhooks: s.Webhooks, Authenticator: s.Access, Idempotency: s.Store, Sealer: s.Sealer, Now: o.Now, Logger: s.logger,
 	})
 	if err != nil {
 		return err

@@ -1,3 +1,5 @@
+// Package telemetry tells what the gateway does: logs with ids and without secrets, metrics under the names that
+// others alert on, and traces.
 package telemetry
 
 import (
@@ -16,7 +18,7 @@ import (
 // FromContext finds an attribute for a log line in its context; the zero attribute where there is none.
 type FromContext func(context.Context) slog.Attr
 
-// NewLogger returns a logger that writes to w. Lines carry request_id, payment_id, trace_id and span_id where their
+// NewLogger returns a logger that writes to w. Lines carry trace_id and span_id where their
 // context has them, and what the others find; an attribute that the line has already is not repeated. Attributes whose
 // name promises a secret are blanked: a net under the types that redact themselves.
 func NewLogger(w io.Writer, c config.Log, others ...FromContext) *slog.Logger {
@@ -29,14 +31,12 @@ func NewLogger(w io.Writer, c config.Log, others ...FromContext) *slog.Logger {
 	if c.Format == "json" {
 		handler = slog.NewJSONHandler(w, options)
 	}
-	sources := append([]FromContext{
-		idFrom("request_id", RequestID), idFrom("payment_id", PaymentID),
-		idFrom("trace_id", traceID), idFrom("span_id", spanID),
-	}, others...)
+	sources := append([]FromContext{IDFrom("trace_id", traceID), IDFrom("span_id", spanID)}, others...)
 	return slog.New(contextHandler{handler, sources})
 }
 
-func idFrom(name string, find func(context.Context) string) FromContext {
+// IDFrom puts what find finds in the context, unless it is empty, into the line under name.
+func IDFrom(name string, find func(context.Context) string) FromContext {
 	return func(ctx context.Context) slog.Attr {
 		if id := find(ctx); id != "" {
 			return slog.String(name, id)

@@ -25,6 +25,18 @@ func line(t *testing.T, out *bytes.Buffer) map[string]any {
 	return attrs
 }
 
+type requestIDKey struct{}
+
+func withRequestID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestIDKey{}, id)
+}
+
+// requestID finds what withRequestID put, as the API's would.
+var requestID = telemetry.IDFrom("request_id", func(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+})
+
 func TestLogger(t *testing.T) {
 	t.Parallel()
 	inJSON := config.Log{Level: "info", Format: "json"}
@@ -32,13 +44,13 @@ func TestLogger(t *testing.T) {
 	t.Run("LinesCarryTheIDsOfTheirContext", func(t *testing.T) {
 		t.Parallel()
 		var out bytes.Buffer
-		logger := telemetry.NewLogger(&out, inJSON, func(ctx context.Context) slog.Attr { return slog.String("app_id", "shop") })
-		ctx := telemetry.WithPaymentID(telemetry.WithRequestID(t.Context(), "req_1"), "pay_1")
+		logger := telemetry.NewLogger(&out, inJSON, requestID)
+		ctx := withRequestID(t.Context(), "req_1")
 		ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}}))
 		logger.With("fixed", 1).InfoContext(ctx, "m")
 		got := line(t, &out)
 		for key, want := range map[string]any{
-			"request_id": "req_1", "payment_id": "pay_1", "trace_id": "01000000000000000000000000000000", "span_id": "0200000000000000", "app_id": "shop", "fixed": 1.0,
+			"request_id": "req_1", "trace_id": "01000000000000000000000000000000", "span_id": "0200000000000000", "fixed": 1.0,
 		} {
 			if got[key] != want {
 				t.Errorf("%s is %v, want %v", key, got[key], want)
@@ -49,7 +61,7 @@ func TestLogger(t *testing.T) {
 	t.Run("WithoutIDsThereAreNone", func(t *testing.T) {
 		t.Parallel()
 		var out bytes.Buffer
-		telemetry.NewLogger(&out, inJSON).InfoContext(t.Context(), "m")
+		telemetry.NewLogger(&out, inJSON, requestID).InfoContext(t.Context(), "m")
 		if got := line(t, &out); len(got) != 3 {
 			t.Errorf("got %v", got)
 		}
@@ -58,7 +70,7 @@ func TestLogger(t *testing.T) {
 	t.Run("IDThatTheLineHasIsNotRepeated", func(t *testing.T) {
 		t.Parallel()
 		var out bytes.Buffer
-		telemetry.NewLogger(&out, inJSON).InfoContext(telemetry.WithRequestID(t.Context(), "req_1"), "m", "request_id", "req_2")
+		telemetry.NewLogger(&out, inJSON, requestID).InfoContext(withRequestID(t.Context(), "req_1"), "m", "request_id", "req_2")
 		if text := out.String(); strings.Count(text, "request_id") != 1 || line(t, &out)["request_id"] != "req_2" {
 			t.Errorf("got %s", text)
 		}
