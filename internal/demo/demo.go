@@ -249,7 +249,9 @@ func (d *Demo) Serve(ctx context.Context) error {
 	}
 	d.shop.Close()
 	err = errors.Join(err, d.closeShop(lasting))
-	_ = <-shopDone // it only says that it was closed
+	if closed := <-shopDone; !errors.Is(closed, http.ErrServerClosed) {
+		err = errors.Join(err, closed)
+	}
 	stopGateway()
 	err = errors.Join(err, <-gatewayDone)
 	stopSandbox()

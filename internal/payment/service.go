@@ -19,9 +19,9 @@ type Observer interface {
 type Config struct {
 	Store     Store
 	Providers Providers
-	Observer  Observer         // nil: nobody looks
+	Observer  Observer // nil: nobody looks
 	Now       func() time.Time
-	Logger    *slog.Logger     // nil: discarded
+	Logger    *slog.Logger // nil: discarded
 	// PlaceTimeout bounds one request to a provider for an order, its own repeats included. Callers who ask for the
 	// same payment meanwhile wait for that answer. Zero: 20 s.
 	PlaceTimeout time.Duration
