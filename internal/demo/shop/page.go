@@ -29,15 +29,11 @@ type frame struct {
 	Title               string
 	Refresh             bool // without JavaScript the page reloads itself
 	DocsURL, SandboxURL string
-	Verified, Refused   int64 // webhooks since the start
 	Content             any
 }
 
 func (s *Shop) frame(title string, content any) frame {
-	return frame{
-		Title: title, DocsURL: s.config.DocsURL, SandboxURL: s.config.SandboxURL,
-		Verified: s.verified.Load(), Refused: s.refused.Load(), Content: content,
-	}
+	return frame{Title: title, DocsURL: s.config.DocsURL, SandboxURL: s.config.SandboxURL, Content: content}
 }
 
 func (s *Shop) home(w http.ResponseWriter, _ *http.Request) {
@@ -97,13 +93,18 @@ type orderView struct {
 	NextRefundNo string // with Part or All
 	Part, All    int64  // refunds on offer, in fen; 0: none
 	Unanswered   []refund
+
+	Verified, Refused int64 // webhooks of all orders since the start
 }
 
-func (s *Shop) orderView(o order) orderView {
+func (s *Shop) orderView(o order) *orderView {
 	now := s.config.Now()
-	v := orderView{order: o, State: o.state(now), NextRefundNo: o.nextRefundNo(), Part: o.part(), All: o.Refundable()}
-	v.CanRetry = o.Payment.Credential == nil && paymentRank(o.Payment.Status) < 2 && o.Problem != nil
-	v.CanClose = o.Payment.ID != "" && paymentRank(o.Payment.Status) < 2
+	v := &orderView{
+		order: o, State: o.state(now), NextRefundNo: o.nextRefundNo(), Part: o.part(), All: o.Refundable(),
+		Verified: s.verified.Load(), Refused: s.refused.Load(),
+	}
+	v.CanRetry = v.State == statePlacing || v.State == stateUnknown
+	v.CanClose = o.Payment.ID != "" && v.State.Tone == "wait"
 	for _, r := range o.Refunds {
 		if r.Own && r.ID == "" && refundRank(r.Status) == 0 && o.Problem != nil {
 			v.Unanswered = append(v.Unanswered, r)
@@ -124,4 +125,4 @@ func (s *Shop) orderView(o order) orderView {
 }
 
 // LeftSeconds is the countdown's start.
-func (v orderView) LeftSeconds() int { return int(v.Left.Seconds()) }
+func (v *orderView) LeftSeconds() int { return int(v.Left.Seconds()) }

@@ -2,7 +2,6 @@ package shop
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/tongbao-pay/tongbao/client"
@@ -60,7 +59,7 @@ func (s *Shop) send(ctx context.Context, orderNo string, ask client.CreateRefund
 		if err != nil {
 			s.fail(o, "create the refund", "退款没有办成", "The refund could not be made", err)
 			// What was refused for good holds no money; anything else may yet have happened and keeps its number.
-			if refusal, ok := errors.AsType[*client.Error](err); ok && !refusal.Retryable() {
+			if o.Problem.Final {
 				o.refundByNo(ask.OutRefundNo).Status = client.RefundFailed
 			}
 			return

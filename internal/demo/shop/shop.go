@@ -72,7 +72,7 @@ func New(c Config) (*Shop, error) {
 func (c *Config) validate() error {
 	var mistakes []error
 	if c.Gateway == nil {
-		mistakes = append(mistakes, errors.New("Gateway must be a client of the gateway"))
+		mistakes = append(mistakes, errors.New("no Gateway: pass a client of it"))
 	}
 	encoded, ok := strings.CutPrefix(c.WebhookSecret, "whsec_")
 	if key, err := base64.StdEncoding.DecodeString(encoded); !ok || err != nil || len(key) == 0 {

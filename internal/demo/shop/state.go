@@ -16,6 +16,7 @@ type state struct {
 // The states of an order.
 var (
 	statePlacing  = state{"placing", "wait", "正在下单", "Placing the order with the provider"}
+	stateUnknown  = state{"unknown", "wait", "结果还不知道", "The outcome is not known yet"}
 	statePending  = state{"pending", "wait", "等待付款", "Waiting for payment"}
 	stateExpired  = state{"expired", "quiet", "已过期，正在关闭", "Expired. It is being closed at the provider"}
 	statePaid     = state{"paid", "good", "已付款", "Paid"}
@@ -24,7 +25,7 @@ var (
 	stateClosed   = state{"closed", "quiet", "已关闭", "Closed, at the provider too. It can no longer be paid"}
 	stateOverdue  = state{"overdue", "quiet", "过期未付，已关闭", "Nobody paid in time. Closed, at the provider too"}
 	stateLate     = state{"late", "quiet", "关闭后到账，款项原路退回", "The money came after the close and goes back"}
-	stateFailed   = state{"failed", "bad", "下单被拒", "The provider refused the order"}
+	stateFailed   = state{"failed", "bad", "下单被拒", "The order was refused"}
 )
 
 func (o *order) state(now time.Time) state {
@@ -57,10 +58,14 @@ func (o *order) state(now time.Time) state {
 	if p.Status == client.PaymentPending && p.Credential != nil {
 		return statePending
 	}
-	if o.Problem != nil && o.Problem.Code == client.CodeChannelRefused {
+	switch {
+	case o.Problem == nil:
+		return statePlacing
+	case o.Problem.Final:
 		return stateFailed
+	default:
+		return stateUnknown
 	}
-	return statePlacing
 }
 
 // expiresAt is when the order can no longer be paid; zero: the gateway has not said.

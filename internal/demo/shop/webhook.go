@@ -93,12 +93,12 @@ func received(e *client.Event, fresh bool, body []byte, happened *time.Time, now
 		line.Facts = append(line.Facts, fact{"处理", "handling", "较旧，未采用 older than what is known, not applied"})
 	}
 	if d := now.Sub(e.CreatedAt); d >= 0 {
-		line.Facts = append(line.Facts, fact{"网关入账到小铺", "gateway commit to shop", span(d)})
+		line.Facts = append(line.Facts, fact{"距网关入账", "since commit", span(d)})
 	}
 	// The provider tells whole seconds, so the true delay is up to one second shorter.
 	if provider := e.Type == client.EventPaymentSucceeded || e.Type == client.EventRefundSucceeded; provider && happened != nil {
 		if d := now.Sub(*happened); d >= 0 {
-			line.Facts = append(line.Facts, fact{"渠道成功到小铺", "provider success to shop", "≤ " + span(d)})
+			line.Facts = append(line.Facts, fact{"距渠道成功", "since provider success", "≤ " + span(d)})
 		}
 	}
 	return line
