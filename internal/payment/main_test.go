@@ -8,7 +8,7 @@ import (
 
 // checksDefault is how many lives of a payment are played where -rapid.checks does not say otherwise: enough to
 // find what a change breaks, few enough for every run. The race detector makes SQLite some thirty times slower.
-const checksDefault = "20"
+const checksDefault = "15"
 
 func TestMain(m *testing.M) {
 	flag.Parse()

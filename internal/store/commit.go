@@ -69,6 +69,12 @@ func putNotice(n *payment.Notice) statement {
 	}
 }
 
+// Noticed implements [payment.Store].
+func (s *Store) Noticed(ctx context.Context, accountID, notificationID string) (bool, error) {
+	found, err := list(ctx, s.read, scanText, `SELECT notification_id FROM notices WHERE account_id = $1 AND notification_id = $2`, accountID, notificationID)
+	return len(found) > 0, err
+}
+
 func putReview(r *payment.Review) statement {
 	return statement{
 		sql: `INSERT INTO reviews (app_id, id, account_id, kind, subject_id, summary, evidence, opened_at, resolved_at, resolution)

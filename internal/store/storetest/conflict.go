@@ -89,7 +89,15 @@ func moneyIsNotCountedTwiceForOneSource(t *testing.T, b *bundle) {
 func aDuplicateNoticeChangesNothing(t *testing.T, b *bundle) {
 	p := newPayment(1)
 	b.commit(created(p))
+	if must(b.Noticed(t.Context(), accountID, "notification-1"))(t) {
+		t.Error("noticed before it came")
+	}
 	b.commit(&payment.Change{Notice: notice(1)})
+	for account, want := range map[string]bool{accountID: true, "acc_2": false} {
+		if got := must(b.Noticed(t.Context(), account, "notification-1"))(t); got != want {
+			t.Errorf("noticed for %s: %v", account, got)
+		}
+	}
 	before := b.sizes()
 	c := paid(must(b.PaymentByID(t.Context(), appID, p.ID))(t))
 	c.Notice = notice(1)

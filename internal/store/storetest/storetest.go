@@ -5,7 +5,9 @@ package storetest
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,26 +35,48 @@ func Run(t *testing.T, open func(*testing.T) *store.Store) {
 // OpenSQLite opens a migrated store in a file of its own.
 func OpenSQLite(t *testing.T) *store.Store {
 	t.Helper()
-	s := Open(t, "sqlite:"+filepath.Join(t.TempDir(), "tongbao.db"))
-	if _, err := s.Migrate(t.Context()); err != nil {
+	image, err := migratedFile()
+	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	path := filepath.Join(t.TempDir(), "tongbao.db")
+	if err := os.WriteFile(path, image, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Open(t, "sqlite:"+path)
+}
+
+// migratedFile is the content of an empty, migrated database, made once per process: under the race detector the
+// migrations take longer than most tests.
+var migratedFile = sync.OnceValues(func() (image []byte, err error) {
+	dir, err := os.MkdirTemp("", "storetest-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	path := filepath.Join(dir, "template.db")
+	if err := migrate("sqlite:" + path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// migrate brings a database up to date and leaves it closed.
+func migrate(dsn string) (err error) {
+	ctx := context.Background()
+	s, err := store.Open(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	_, err = s.Migrate(ctx)
+	return err
 }
 
 // OpenPostgres opens a migrated store in a database of its own. The package that uses it ends with [pgtest.Main].
 func OpenPostgres(t *testing.T) *store.Store {
 	t.Helper()
-	return Open(t, pgtest.NewDatabaseFrom(t, "store", func(dsn string) (err error) {
-		ctx := context.Background()
-		s, err := store.Open(ctx, dsn)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, s.Close()) }()
-		_, err = s.Migrate(ctx)
-		return err
-	}))
+	return Open(t, pgtest.NewDatabaseFrom(t, "store", migrate))
 }
 
 // Open opens a store as it is and closes it at the end of the test.
