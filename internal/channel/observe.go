@@ -45,9 +45,7 @@ func (o observed) Identity(product payment.Product) (string, string, error) {
 	return o.provider.Identity(product)
 }
 
-func (o observed) Invoke(product payment.Product, c payment.Credential) (json.RawMessage, error) {
-	return o.provider.Invoke(product, c)
-}
+func (o observed) Invoke(a *payment.Attempt) (json.RawMessage, error) { return o.provider.Invoke(a) }
 
 func (o observed) Place(ctx context.Context, p *payment.Payment, a *payment.Attempt) (c payment.Credential, err error) {
 	o.call(ctx, "prepay", a.TradeNo, func(ctx context.Context) error { c, err = o.provider.Place(ctx, p, a); return err })

@@ -196,14 +196,15 @@ func scene(p *payment.Payment) *wechatpay.SceneInfo {
 	return &wechatpay.SceneInfo{PayerClientIP: p.ClientIP}
 }
 
-func (w *weChat) Invoke(product payment.Product, c payment.Credential) (json.RawMessage, error) {
+// Invoke signs for the appid of the prepay call, as the provider demands, not for the one configured now.
+func (w *weChat) Invoke(a *payment.Attempt) (json.RawMessage, error) {
 	var invocation any
 	var err error
-	switch product {
+	switch a.Product {
 	case payment.JSAPI, payment.MiniProgram:
-		invocation, err = w.client.SignJSAPI(w.appID(product), c.PrepayID)
+		invocation, err = w.client.SignJSAPI(a.MerchantAppID, a.Credential.PrepayID)
 	case payment.App:
-		invocation, err = w.client.SignApp(w.appID(product), c.PrepayID)
+		invocation, err = w.client.SignApp(a.MerchantAppID, a.Credential.PrepayID)
 	default:
 		return nil, nil
 	}

@@ -16,8 +16,8 @@ type Provider interface {
 	Identity(Product) (merchantID, merchantAppID string, err error)
 	// Place asks the provider to hold an order, or, for a trade number it already holds unpaid, for a fresh credential.
 	Place(context.Context, *Payment, *Attempt) (Credential, error)
-	// Invoke signs what the front end passes to the provider's cashier, as JSON; nil where the product needs none.
-	Invoke(Product, Credential) (json.RawMessage, error)
+	// Invoke signs what the front end passes to the provider's cashier, as JSON; nil where the attempt's product needs none.
+	Invoke(*Attempt) (json.RawMessage, error)
 	QueryOrder(ctx context.Context, a *Attempt) (OrderReport, error)
 	// CloseOrder ends an unpaid order. Done also means: already closed there, or never known there.
 	CloseOrder(ctx context.Context, a *Attempt) error

@@ -295,7 +295,7 @@ func (s *Service) invoke(ctx context.Context, p *Payment) (*Created, error) {
 	if err != nil {
 		return nil, err
 	}
-	created.Invoke, err = provider.Invoke(p.Current().Product, p.Current().Credential)
+	created.Invoke, err = provider.Invoke(p.Current())
 	return created, err
 }
 

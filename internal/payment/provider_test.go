@@ -138,11 +138,11 @@ func (v *provider) Identity(payment.Product) (string, string, error) {
 	return "1900000001", "wx0001", nil
 }
 
-func (v *provider) Invoke(product payment.Product, c payment.Credential) (json.RawMessage, error) {
-	if product == payment.Native {
+func (v *provider) Invoke(a *payment.Attempt) (json.RawMessage, error) {
+	if a.Product == payment.Native {
 		return nil, nil
 	}
-	return json.RawMessage(`{"prepay_id":"` + c.PrepayID + `"}`), nil
+	return json.RawMessage(`{"prepay_id":"` + a.Credential.PrepayID + `"}`), nil
 }
 
 func (v *provider) Place(ctx context.Context, p *payment.Payment, a *payment.Attempt) (c payment.Credential, err error) {

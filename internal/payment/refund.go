@@ -348,13 +348,13 @@ func (s *Service) FollowRefund(ctx context.Context, appID, id string) (again tim
 
 func (s *Service) reportRefundStuck(ctx context.Context, p *Payment, id string, ce *ChannelError) error {
 	now, r := s.clock(), p.RefundByID(id)
-	if r.Status != RefundPending || now.Sub(r.CreatedAt) < refundStuckAfter {
+	if now.Sub(r.CreatedAt) < refundStuckAfter {
 		return nil
 	}
 	c := &Change{}
 	c.review(Review{
 		AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewRefundStuck, SubjectID: r.ID, Evidence: object(ce),
-		Summary: fmt.Sprintf("the provider has not accepted refund %s since %s (%v). Mend the cause, such as the account's balance; it is repeated hourly under the same number", r.RefundNo, r.CreatedAt.Format(time.RFC3339), ce),
+		Summary: fmt.Sprintf("the provider gives no good answer about refund %s, made at %s and %s here (%v). Mend the cause, such as the account's balance, or look it up in the provider's console; it is looked after hourly under the same number", r.RefundNo, r.CreatedAt.Format(time.RFC3339), r.Status, ce),
 	}, now)
 	return s.commit(ctx, c)
 }

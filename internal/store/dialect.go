@@ -13,9 +13,13 @@ type dialect struct {
 	name string
 	// position is the place of an event in its app's stream, computed at insert; settled is the condition under which
 	// no event can appear before one that is visible. PostgreSQL commits in any order, so the place is the database
-	// transaction's number and readers stay behind the oldest one still running. SQLite commits one at a time.
+	// transaction's number and readers stay behind the oldest one still running. SQLite commits one at a time. In
+	// position, $1 is the app.
 	position string
 	settled  string
+	// rebase moves the places of a database that was restored where transaction numbers are lower: without it new
+	// events would come before old ones, and old ones stay hidden. Empty where there is nothing to move.
+	rebase string
 }
 
 var (
@@ -23,10 +27,14 @@ var (
 		name:     "postgres",
 		position: "CAST(CAST(pg_current_xact_id() AS text) AS bigint)",
 		settled:  "position < CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
+		rebase: `UPDATE events SET position = position - moved.by
+			FROM (SELECT MAX(newest.position) - CAST(CAST(pg_current_xact_id() AS text) AS bigint) + 1 AS by
+				FROM apps, LATERAL (SELECT MAX(position) AS position FROM events WHERE events.app_id = apps.id) newest) moved
+			WHERE moved.by > 0`,
 	}
 	embedded = dialect{
 		name:     "sqlite3",
-		position: "(SELECT COALESCE(MAX(position), 0) + 1 FROM events)",
+		position: "(SELECT COALESCE(MAX(position), 0) + 1 FROM events WHERE app_id = $1)",
 		settled:  "1 = 1",
 	}
 )

@@ -102,6 +102,12 @@ func (s *Store) Migrate(ctx context.Context) (ran int, err error) {
 		if err != nil {
 			return fmt.Errorf("store: migrate: %w", err)
 		}
+		if s.dialect.rebase == "" {
+			return nil
+		}
+		if _, err := s.write(ctx, s.dialect.rebase); err != nil {
+			return fmt.Errorf("store: bring the order of events into this cluster: %w", err)
+		}
 		return nil
 	})
 	return ran, err

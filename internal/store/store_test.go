@@ -3,6 +3,7 @@ package store_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -123,4 +124,27 @@ func TestOpen(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestEventsOfARestoredDatabaseKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	s := storetest.OpenPostgres(t)
+	storetest.AddApp(t, s, "shop")
+	old := storetest.AddEvents(t, s, "shop", 3)
+	if _, err := s.Postgres().Exec(t.Context(), `UPDATE events SET position = position + 4000000000`); err != nil {
+		t.Fatal(err)
+	}
+	if shown := storetest.EventIDs(t, s, "shop", ""); len(shown) != 0 {
+		t.Fatalf("positions of a cluster that had counted further are already usable: %q", shown)
+	}
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all := append(old, storetest.AddEvents(t, s, "shop", 2)...)
+	if shown := storetest.EventIDs(t, s, "shop", ""); !slices.Equal(shown, all) {
+		t.Errorf("got %q, want %q", shown, all)
+	}
+	if shown := storetest.EventIDs(t, s, "shop", old[2]); !slices.Equal(shown, all[3:]) {
+		t.Errorf("after the last old one: got %q, want %q", shown, all[3:])
+	}
 }

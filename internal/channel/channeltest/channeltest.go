@@ -143,7 +143,8 @@ func (s *suite) orderLives(t *testing.T, product payment.Product) {
 	if !first.Usable(time.Now()) || first.ExpiresAt.After(p.ExpiresAt) {
 		t.Errorf("the credential ends at %s, the order at %s", first.ExpiresAt, p.ExpiresAt)
 	}
-	invocation, err := provider.Invoke(product, first)
+	a.Credential = first
+	invocation, err := provider.Invoke(a)
 	if err != nil || (first.PrepayID != "") != (invocation != nil) || (invocation != nil && !strings.Contains(string(invocation), first.PrepayID)) {
 		t.Errorf("invocation %s, %v", invocation, err)
 	}
