@@ -36,7 +36,7 @@ func TestPostgres(t *testing.T) {
 	t.Parallel()
 	run(t, func(t *testing.T) *store.Store {
 		return storetest.Open(t, pgtest.NewDatabaseFrom(t, "jobs", func(dsn string) (err error) {
-			ctx := context.Background()
+			ctx := t.Context()
 			s, err := store.Open(ctx, dsn)
 			if err != nil {
 				return err

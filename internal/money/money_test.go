@@ -20,7 +20,7 @@ func TestFormat(t *testing.T) {
 
 func TestOnlyTheYuanIsTaken(t *testing.T) {
 	t.Parallel()
-	for currency, want := range map[money.Currency]bool{money.CNY: true, "": false, "cny": false, "USD": false, "CNY ": false} {
+	for currency, want := range map[money.Currency]bool{money.CNY: true, "": false, "cny": false, "USD": false, "CNYX": false} {
 		if got := currency.Valid(); got != want {
 			t.Errorf("%q: %v, want %v", currency, got, want)
 		}

@@ -120,7 +120,7 @@ func TestFollowPayment(t *testing.T) {
 }
 
 func countOf(events, want string) (n int) {
-	for _, e := range strings.Fields(events) {
+	for e := range strings.FieldsSeq(events) {
 		if e == want {
 			n++
 		}

@@ -158,6 +158,7 @@ func (v *provider) Place(ctx context.Context, p *payment.Payment, a *payment.Att
 			return &payment.ChannelError{Outcome: payment.Refused, Code: "ORDERPAID"}
 		case payment.OrderClosed:
 			return &payment.ChannelError{Outcome: payment.Refused, Code: "ORDER_CLOSED"}
+		case payment.OrderUnpaid, payment.OrderUnrecognised:
 		}
 		v.credential++
 		c = payment.Credential{ExpiresAt: v.now().Add(10 * time.Minute).UTC().Truncate(time.Millisecond)}

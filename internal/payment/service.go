@@ -82,7 +82,8 @@ func (s *Service) update(ctx context.Context, p *Payment, load func(context.Cont
 			return p, err
 		}
 		p = nil
-		if err := pause(ctx, rand.N(min(pauseMin<<try, pauseMax))); err != nil {
+		jitter := rand.N(min(pauseMin<<try, pauseMax)) //nolint:gosec // jitter is no secret
+		if err := pause(ctx, jitter); err != nil {
 			return nil, err
 		}
 	}

@@ -140,7 +140,7 @@ func TestEventsOfARestoredDatabaseKeepTheirOrder(t *testing.T) {
 	if _, err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	all := append(old, storetest.AddEvents(t, s, "shop", 2)...)
+	all := slices.Concat(old, storetest.AddEvents(t, s, "shop", 2))
 	if shown := storetest.EventIDs(t, s, "shop", ""); !slices.Equal(shown, all) {
 		t.Errorf("got %q, want %q", shown, all)
 	}
