@@ -117,14 +117,37 @@ func (r *Registry) current(ctx context.Context) (map[string]*entry, error) {
 	return entries, nil
 }
 
+// CheckAccount tells what of an account is wrong or does not belong together, without asking the provider, and whose
+// account it is.
+func CheckAccount(a Account) (merchantID string, err error) {
+	if _, err := adapt(a, Config{Now: time.Now}); err != nil {
+		return "", err
+	}
+	return MerchantOf(a.Channel, a.Settings)
+}
+
+// MerchantOf reads the merchant's number from an account's settings.
+func MerchantOf(ch payment.Channel, settings json.RawMessage) (string, error) {
+	if ch != payment.WeChat {
+		return "", fmt.Errorf("unknown channel %q", ch)
+	}
+	var s WeChatSettings
+	if err := json.Unmarshal(settings, &s); err != nil {
+		return "", fmt.Errorf("settings are not valid JSON: %w", err)
+	}
+	return s.MchID, nil
+}
+
+func adapt(a Account, c Config) (adapter, error) {
+	if a.Channel == payment.WeChat {
+		return newWeChat(a, c)
+	}
+	return nil, fmt.Errorf("unknown channel %q", a.Channel)
+}
+
 func (r *Registry) build(ctx context.Context, a Account) *entry {
 	e := &entry{account: a}
-	switch a.Channel {
-	case payment.WeChat:
-		e.adapter, e.err = newWeChat(a, r.config)
-	default:
-		e.err = fmt.Errorf("unknown channel %q", a.Channel)
-	}
+	e.adapter, e.err = adapt(a, r.config)
 	if e.err != nil {
 		r.config.Logger.ErrorContext(ctx, "account cannot be used; mend its configuration", "account", a.ID, "error", e.err)
 	}

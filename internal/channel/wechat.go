@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/money"
@@ -170,7 +171,7 @@ func (w *weChat) Place(ctx context.Context, p *payment.Payment, a *payment.Attem
 			SceneInfo: wechatpay.H5SceneInfo{PayerClientIP: p.ClientIP, H5Info: wechatpay.H5Info{Type: "Wap"}},
 		})
 		if err == nil {
-			c.H5URL = r.H5URL
+			c.H5URL = withReturn(r.H5URL, p.ReturnURL)
 		}
 	default:
 		return c, &payment.ChannelError{Outcome: payment.Refused, Message: fmt.Sprintf("product %q is none of WeChat Pay's", a.Product)}
@@ -187,6 +188,14 @@ func (w *weChat) Place(ctx context.Context, p *payment.Payment, a *payment.Attem
 		c.ExpiresAt = p.ExpiresAt
 	}
 	return c, nil
+}
+
+// withReturn names the page to which the provider's cashier sends the payer back (WeChat Pay APIv3, H5 支付, redirect_url).
+func withReturn(h5URL, returnURL string) string {
+	if returnURL == "" {
+		return h5URL
+	}
+	return h5URL + "&redirect_url=" + url.QueryEscape(returnURL)
 }
 
 func scene(p *payment.Payment) *wechatpay.SceneInfo {

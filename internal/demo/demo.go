@@ -96,6 +96,9 @@ func (d *Demo) openSandbox() (err error) {
 }
 
 func (d *Demo) openGateway(ctx context.Context) error {
+	if _, _, err := secret.LoadOrCreateMasterKeyFile(filepath.Join(d.config.Data, "master.key")); err != nil { // a demo's needs no backup, nor a warning
+		return err
+	}
 	c, err := d.configure()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)

@@ -172,7 +172,7 @@ func (j *journey) pay(ctx context.Context) (p *client.Payment, err error) {
 		if shown.Status != client.PaymentSucceeded || shown.AmountPaid != 8800 {
 			return "", fmt.Errorf("the API shows %s with %d paid", shown.Status, shown.AmountPaid)
 		}
-		return fmt.Sprintf("%s %s, sequence %d, %s after the payer paid; the API shows %s", e.ID, e.Type, e.Sequence, e.received.Sub(*shown.PaidAt).Round(time.Millisecond), shown.Status), nil
+		return fmt.Sprintf("%s %s, sequence %d, at most %s after the payer paid (the provider tells whole seconds); the API shows %s", e.ID, e.Type, e.Sequence, e.received.Sub(*shown.PaidAt).Round(time.Millisecond), shown.Status), nil
 	})
 	return p, err
 }

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -62,10 +63,13 @@ func (w *worker[A]) Work(ctx context.Context, job *river.Job[A]) error {
 	return nil
 }
 
-// NextRetry spreads the tries after our own failures: 1 s, 2 s, 4 s ... at most 5 minutes.
-func (w *worker[A]) NextRetry(job *river.Job[A]) time.Time {
-	return time.Now().Add(min(time.Second<<min(len(job.Errors), 9), 5*time.Minute))
+// NextRetry tries again some seconds after a failure of our own, such as a database that is away, however many there
+// were in a job's long life.
+func (w *worker[A]) NextRetry(*river.Job[A]) time.Time {
+	return time.Now().Add(retryMin + rand.N(retryMin)) //nolint:gosec // jitter is no secret
 }
+
+const retryMin = 5 * time.Second
 
 type upkeepWorker struct {
 	river.WorkerDefaults[upkeep]

@@ -104,7 +104,6 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 		paidAt = n.Order.PaidAt
 	}
 	h.observe(ctx, ch, string(verdict), paidAt)
-	h.Logger.InfoContext(ctx, "notification", "channel", ch, "account", accountID, "notification_id", n.ID, "type", n.EventType, "verdict", verdict)
 	door.Answer(w, nil)
 }
 

@@ -51,7 +51,7 @@ func (s *Service) Sync(ctx context.Context, appID, id string) (*Payment, error) 
 		return nil, err
 	}
 	ctx = about(ctx, p.ID)
-	if p, err = s.ask(ctx, p); err != nil {
+	if p, _, err = s.ask(ctx, p); err != nil {
 		return nil, unavailable(err, p)
 	}
 	for _, r := range p.Refunds {

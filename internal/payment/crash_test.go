@@ -163,7 +163,7 @@ func TestKilledBetween(t *testing.T) {
 			t.Fatal("not killed in time")
 		}
 		b.restart()
-		b.run(5 * time.Second)
+		b.run(40 * time.Second)
 		b.refundStatus(p, b.load(p).Refunds[0].ID, payment.RefundProcessing)
 	})
 	t.Run("TheProvidersRefundAndItsCommit", func(t *testing.T) {

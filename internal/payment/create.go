@@ -168,9 +168,9 @@ func (s *Service) credential(ctx context.Context, p *Payment) (*Created, error) 
 func (s *Service) place(ctx context.Context, p *Payment) (*Created, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(about(ctx, p.ID)), s.placeTimeout+commitTimeout)
 	defer cancel()
-	provider, err := s.providers.Provider(ctx, p.AccountID)
+	provider, err := s.provider(ctx, p, p.Current())
 	if err != nil {
-		return nil, err
+		return nil, unavailable(err, p)
 	}
 	placing, stop := context.WithTimeout(ctx, s.placeTimeout)
 	credential, err := provider.Place(placing, p, p.Current())
@@ -242,7 +242,7 @@ func (s *Service) release(ctx context.Context, p *Payment) (*Payment, error) {
 }
 
 func (s *Service) found(ctx context.Context, p *Payment, report OrderReport, refusal *ChannelError) (*Created, error) {
-	p, err := s.applyOrderReport(ctx, p, report, nil)
+	p, _, err := s.applyOrderReport(ctx, p, report, nil)
 	if err == nil {
 		p, err = s.release(ctx, p)
 	}

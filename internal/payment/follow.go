@@ -33,13 +33,13 @@ func (s *Service) FollowPayment(ctx context.Context, appID, id string) (again ti
 	}
 	switch {
 	case p.Status == Closed:
-		p, err = s.ask(ctx, p)
+		p, err = s.askLate(ctx, p)
 	case p.Terminal():
 		return time.Time{}, nil
 	case !p.CloseRequestedAt.IsZero(), !s.clock().Before(p.ExpiresAt):
 		p, err = s.end(ctx, p)
 	default:
-		p, err = s.ask(ctx, p)
+		p, _, err = s.ask(ctx, p)
 	}
 	if ce, ok := errors.AsType[*ChannelError](err); ok {
 		s.logger.WarnContext(ctx, "follow payment: no answer yet", "payment_id", id, "error", ce)
@@ -88,40 +88,103 @@ func next(since time.Time, offsets []time.Duration, further time.Duration, now t
 	return last.Add(now.Sub(last).Truncate(further) + further)
 }
 
-// ask brings the provider's word about the newest attempt. A [*ChannelError] means it gave none; the payment that
-// comes with it is as it was.
-func (s *Service) ask(ctx context.Context, p *Payment) (*Payment, error) {
-	provider, err := s.providers.Provider(ctx, p.AccountID)
+// heard is what came of asking: the state the provider reports, empty where it knows no such order, and what that
+// meant here.
+type heard struct {
+	state   OrderState
+	verdict Verdict
+}
+
+// ask brings the provider's word about the newest attempt. A [*ChannelError] means it gave none that can be used; the
+// payment that comes with it is as it was.
+func (s *Service) ask(ctx context.Context, p *Payment) (*Payment, heard, error) {
+	a := p.Current()
+	provider, err := s.provider(ctx, p, a)
+	if err != nil {
+		return p, heard{}, err
+	}
+	report, err := provider.QueryOrder(ctx, a)
+	if err == nil {
+		p, verdict, err := s.applyOrderReport(ctx, p, report, nil)
+		return p, heard{report.State, verdict}, err
+	}
+	ce := channelError(err)
+	switch {
+	case ce.Outcome != Absent:
+		return p, heard{}, ce
+	case a.Status == AttemptOpen:
+		return p, heard{}, s.vanished(ctx, p, ce)
+	}
+	return p, heard{}, nil // never placed, or not yet: expiry decides
+}
+
+// vanished tells a person of an order that its provider confirmed and does not know any more, and that a payer may
+// be paying: asking the wrong merchant, or the wrong host, looks like this.
+func (s *Service) vanished(ctx context.Context, p *Payment, ce *ChannelError) error {
+	c := &Change{}
+	c.review(Review{
+		AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewMismatch, SubjectID: p.ID, Evidence: object(ce),
+		Summary: fmt.Sprintf("the provider confirmed order %s of payment %s and now says that there is none. Check the account's mchid and base_url: is it still the one the order was placed with? Nothing is closed here meanwhile", p.Current().TradeNo, p.ID),
+	}, s.clock())
+	if err := s.commit(ctx, c); err != nil {
+		return err
+	}
+	return &ChannelError{Outcome: Unknown, Code: ce.Code, Message: "the provider does not know an order that it confirmed", RequestID: ce.RequestID}
+}
+
+// askLate asks about a closed payment for money that was in flight. An order that a lost request left open there is
+// closed again.
+func (s *Service) askLate(ctx context.Context, p *Payment) (*Payment, error) {
+	p, heard, err := s.ask(ctx, p)
+	if err != nil || heard.state != OrderUnpaid {
+		return p, err
+	}
+	provider, err := s.provider(ctx, p, p.Current())
 	if err != nil {
 		return p, err
 	}
-	report, err := provider.QueryOrder(ctx, p.Current())
-	if err != nil {
-		ce := channelError(err)
-		if ce.Outcome == Absent {
-			return p, nil // never placed, or not yet: expiry decides
-		}
-		return p, ce
+	if err := provider.CloseOrder(ctx, p.Current()); err != nil {
+		return p, channelError(err)
 	}
-	return s.applyOrderReport(ctx, p, report, nil)
+	return p, nil
+}
+
+// provider is the account that an attempt was placed through. Where the account is gone, cannot be used, or has
+// become another merchant's, nothing can be learned about the attempt: the error is a [*ChannelError] of unknown
+// outcome, so that the asking goes on and a person is told in time.
+func (s *Service) provider(ctx context.Context, p *Payment, a *Attempt) (Provider, error) {
+	provider, err := s.providers.Provider(ctx, p.AccountID)
+	if unusable, ok := errors.AsType[*Error](err); ok {
+		return nil, &ChannelError{Outcome: Unknown, Message: unusable.Detail}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if merchantID, _, err := provider.Identity(a.Product); err == nil && merchantID != a.MerchantID {
+		return nil, &ChannelError{Outcome: Unknown, Message: fmt.Sprintf("the order was placed for merchant %s and account %s is merchant %s now", a.MerchantID, p.AccountID, merchantID)}
+	}
+	return provider, nil
 }
 
 // applyOrderReport commits what a report changes, with the notice that brought it, if one did.
-func (s *Service) applyOrderReport(ctx context.Context, p *Payment, report OrderReport, notice *Notice) (*Payment, error) {
-	return s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
+func (s *Service) applyOrderReport(ctx context.Context, p *Payment, report OrderReport, notice *Notice) (_ *Payment, verdict Verdict, err error) {
+	p, err = s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
 		if report.State == OrderPaid {
 			owner, err := s.store.TransactionOwner(ctx, p.AccountID, report.TransactionID)
 			if err != nil {
 				return nil, err
 			}
 			if owner != "" && owner != report.TradeNo {
-				c, verdict := p.hold(report, ReviewDoublePaid, fmt.Sprintf("transaction %s already paid trade number %s and is now reported for %s. Compare both in the provider's console", report.TransactionID, owner, report.TradeNo), s.clock())
+				var c *Change
+				c, verdict = p.hold(report, ReviewDoublePaid, fmt.Sprintf("transaction %s already paid trade number %s and is now reported for %s. Compare both in the provider's console", report.TransactionID, owner, report.TradeNo), s.clock())
 				return c.with(notice, p, verdict), nil
 			}
 		}
-		c, verdict := p.applyOrder(report, s.clock())
+		var c *Change
+		c, verdict = p.applyOrder(report, s.clock())
 		return c.with(notice, p, verdict), nil
 	})
+	return p, verdict, err
 }
 
 // end closes a payment: asked, closed at the provider, and only then closed here. An order that is being placed
@@ -130,11 +193,14 @@ func (s *Service) end(ctx context.Context, p *Payment) (*Payment, error) {
 	if s.clock().Before(p.Current().PlacingUntil) {
 		return p, &ChannelError{Outcome: Unknown, Message: "the order is being placed"}
 	}
-	p, err := s.ask(ctx, p)
+	p, heard, err := s.ask(ctx, p)
 	if err != nil || p.Terminal() {
 		return p, err
 	}
-	provider, err := s.providers.Provider(ctx, p.AccountID)
+	if heard.verdict == Held {
+		return p, &ChannelError{Outcome: Unknown, Message: "the provider's report waits for a review"}
+	}
+	provider, err := s.provider(ctx, p, p.Current())
 	if err != nil {
 		return p, err
 	}
@@ -143,7 +209,7 @@ func (s *Service) end(ctx context.Context, p *Payment) (*Payment, error) {
 		if refusal.Outcome != Refused {
 			return p, refusal
 		}
-		p, err = s.ask(ctx, p) // the usual reason: the payer was faster
+		p, _, err = s.ask(ctx, p) // the usual reason: the payer was faster
 		if err == nil && !p.Terminal() {
 			err = refusal
 		}

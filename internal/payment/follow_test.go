@@ -127,3 +127,50 @@ func countOf(events, want string) (n int) {
 	}
 	return n
 }
+
+func TestAnAccountThatIsNotTheOneTheOrderWasPlacedWith(t *testing.T) {
+	t.Parallel()
+	t.Run("AnOrderThatVanishedIsReviewedAndNotClosed", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.create()
+		b.provider.next("query", slices.Repeat([]effect{{outcome: payment.Absent}}, 400)...)
+		b.run(48 * time.Hour)
+		b.reviews("outcome_unknown report_mismatch")
+		if got := b.load(p); got.Status != payment.Pending || b.provider.count("close") != 0 {
+			t.Errorf("%s, closed %d times at the provider", got.Status, b.provider.count("close"))
+		}
+	})
+	t.Run("AnotherMerchantIsNotAsked", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.create()
+		b.provider.merchantID = "1900000002"
+		before := b.provider.count("query")
+		b.run(48 * time.Hour)
+		b.reviews("outcome_unknown")
+		if got := b.load(p); got.Status != payment.Pending || b.provider.count("query") != before {
+			t.Errorf("%s, asked %d times", got.Status, b.provider.count("query")-before)
+		}
+		b.provider.merchantID = "1900000001"
+		b.run(2 * time.Hour)
+		if got := b.load(p); got.Status != payment.Closed {
+			t.Errorf("the account is right again, and the payment is %s", got.Status)
+		}
+	})
+	t.Run("AHeldReportStopsTheClose", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.create()
+		b.provider.mu.Lock()
+		b.provider.orders[b.load(p).Current().TradeNo].state = payment.OrderUnrecognised
+		b.provider.mu.Unlock()
+		if _, err := b.Close(t.Context(), "app", p.ID); err != nil {
+			t.Fatal(err)
+		}
+		b.reviews("unrecognised_state")
+		if b.provider.count("close") != 0 || b.load(p).Status != payment.Pending {
+			t.Error("closed although the provider's word is not understood")
+		}
+	})
+}

@@ -35,6 +35,14 @@ func TestLateMoney(t *testing.T) {
 		b.status(b.load(p), payment.Closed)
 		b.sound(p)
 	})
+	t.Run("AGivingBackThatIsRefusedWaitsForAPerson", func(t *testing.T) {
+		t.Parallel()
+		b, p := late(t, payment.LateRefund)
+		b.provider.next("refund", refusal("NO_AUTH"))
+		b.run(5 * time.Second)
+		b.refundStatus(p, b.load(p).Refunds[0].ID, payment.RefundFailed)
+		b.reviews("late_paid")
+	})
 	t.Run("AcceptLetsThePaymentSucceed", func(t *testing.T) {
 		t.Parallel()
 		b, p := late(t, payment.LateAccept)

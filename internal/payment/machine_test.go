@@ -55,13 +55,15 @@ func TestMachines(t *testing.T) {
 			"closed paid": payment.AttemptPaid, "refused paid": payment.AttemptPaid,
 		})
 	})
-	t.Run("ARefundThatSucceededNeverMovesAgain", func(t *testing.T) {
+	t.Run("ARefundThatSucceededNeverMovesAgainAndOneThatFailedMayComeBack", func(t *testing.T) {
 		t.Parallel()
 		expectMachine(t, payment.Refunds, map[string]payment.RefundStatus{
 			"pending accepted": payment.RefundProcessing, "pending succeeded": payment.RefundSucceeded, "pending abnormal": payment.RefundAbnormal,
 			"pending closed": payment.RefundClosed, "pending refused": payment.RefundFailed,
 			"processing succeeded": payment.RefundSucceeded, "processing abnormal": payment.RefundAbnormal, "processing closed": payment.RefundClosed,
 			"abnormal accepted": payment.RefundProcessing, "abnormal succeeded": payment.RefundSucceeded, "abnormal closed": payment.RefundClosed,
+			"failed accepted": payment.RefundProcessing, "failed succeeded": payment.RefundSucceeded, "failed abnormal": payment.RefundAbnormal,
+			"closed succeeded": payment.RefundSucceeded,
 		})
 	})
 	t.Run("EveryStateIsReached", func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 )
 
 // Notification is a verified notification in the domain's words. At most one of Order and Refund is set; neither
@@ -33,11 +34,16 @@ func (s *Service) Notify(ctx context.Context, n Notification) (Verdict, error) {
 	}
 	err = s.notify(ctx, n, notice)
 	if errors.Is(err, ErrDuplicate) {
-		return Duplicated, nil
+		notice.Verdict, err = Duplicated, nil
 	}
 	if err != nil {
 		return "", err
 	}
+	level := slog.LevelInfo
+	if notice.Verdict == Held {
+		level = slog.LevelWarn
+	}
+	s.logger.Log(ctx, level, "notification", "account", n.AccountID, "notification_id", n.ID, "type", n.EventType, "verdict", notice.Verdict, "payment_id", notice.ResourceID, "reason", notice.Reason)
 	return notice.Verdict, nil
 }
 
@@ -51,7 +57,7 @@ func (s *Service) notify(ctx context.Context, n Notification, notice *Notice) er
 		if err != nil {
 			return err
 		}
-		_, err = s.applyOrderReport(ctx, p, *n.Order, notice)
+		_, _, err = s.applyOrderReport(ctx, p, *n.Order, notice)
 		return err
 	case n.Refund != nil:
 		p, err := s.store.PaymentByRefundNo(ctx, n.AccountID, n.Refund.RefundNo)

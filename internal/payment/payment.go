@@ -2,6 +2,7 @@ package payment
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/money"
@@ -173,6 +174,10 @@ func (p *Payment) refundByRefundNo(no string) *Refund {
 	return p.refund(func(r *Refund) bool { return r.RefundNo == no })
 }
 
-func (r *Refund) terminal() bool {
-	return r.Status == RefundSucceeded || r.Status == RefundClosed || r.Status == RefundFailed
-}
+func (r *Refund) terminal() bool { return r.Status == RefundSucceeded || r.ended() }
+
+// ended reports whether the refund came to nothing.
+func (r *Refund) ended() bool { return r.Status == RefundClosed || r.Status == RefundFailed }
+
+// late reports whether the late-money policy made the refund.
+func (r *Refund) late() bool { return strings.HasPrefix(r.OutRefundNo, latePrefix) }

@@ -54,6 +54,7 @@ type provider struct {
 	credential int
 	distort    func(*payment.OrderReport)
 	distortR   func(*payment.RefundReport)
+	merchantID string // whose account it is now
 }
 
 type order struct {
@@ -72,7 +73,8 @@ type refund struct {
 
 func newProvider(t testing.TB, now func() time.Time) *provider {
 	return &provider{
-		t: t, now: now, script: map[string][]effect{}, calls: map[string]int{}, orders: map[string]*order{}, refunds: map[string]*refund{},
+		merchantID: "1900000001",
+		t:          t, now: now, script: map[string][]effect{}, calls: map[string]int{}, orders: map[string]*order{}, refunds: map[string]*refund{},
 		intents: map[string]string{}, contents: map[string]string{},
 	}
 }
@@ -135,7 +137,7 @@ func (v *provider) oneNumber(intent, number, content string) {
 }
 
 func (v *provider) Identity(payment.Product) (string, string, error) {
-	return "1900000001", "wx0001", nil
+	return v.merchantID, "wx0001", nil
 }
 
 func (v *provider) Invoke(a *payment.Attempt) (json.RawMessage, error) {

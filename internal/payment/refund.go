@@ -27,7 +27,7 @@ const (
 
 // refundFollowOffsets is when, after its creation, a refund is asked about; then hourly until it is final.
 var refundFollowOffsets = []time.Duration{
-	5 * time.Second, 15 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute, 5 * time.Minute,
+	5 * time.Second, 15 * time.Second, 40 * time.Second, time.Minute, 2 * time.Minute, 3 * time.Minute, 4 * time.Minute, 5 * time.Minute,
 	10 * time.Minute, 20 * time.Minute, 40 * time.Minute, 70 * time.Minute,
 }
 
@@ -122,12 +122,22 @@ func (p *Payment) allowRefund(req RefundRequest, now time.Time) error {
 	case req.Amount > p.Refundable():
 		return &Error{Code: CodeRefundExceeds, Field: "amount", Payment: p, Detail: fmt.Sprintf(
 			"%d is more than the %d left of payment %s: %d paid, %d refunded, %d reserved for refunds under way", req.Amount, p.Refundable(), p.ID, p.AmountPaid, p.AmountRefunded, p.AmountRefunding)}
-	case len(p.Refunds) >= RefundsMax:
+	case p.countedRefunds() >= RefundsMax:
 		return &Error{Code: CodeRefundLimit, Payment: p, Detail: fmt.Sprintf("payment %s already has %d refunds, the provider's limit; give the rest back outside of it", p.ID, RefundsMax)}
 	case now.Sub(p.PaidAt) > RefundWindow:
 		return &Error{Code: CodeNotRefundable, Payment: p, Detail: fmt.Sprintf("payment %s was paid more than a year ago: the provider refunds no longer; give the money back outside of it", p.ID)}
 	}
 	return nil
+}
+
+// countedRefunds is how many refunds count for the provider: those it has or may have.
+func (p *Payment) countedRefunds() (n int) {
+	for _, r := range p.Refunds {
+		if r.Status != RefundFailed && r.Status != RefundClosed {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *Payment) newRefund(outRefundNo string, a *Attempt, amount int64, reason string, now time.Time) *Refund {
@@ -152,11 +162,11 @@ func (c *Change) addRefund(r *Refund, now, followAt time.Time) {
 func (s *Service) sendRefund(ctx context.Context, p *Payment, refundID string) (*Payment, error) {
 	ctx, cancel := context.WithTimeout(about(ctx, p.ID), s.placeTimeout+commitTimeout)
 	defer cancel()
-	provider, err := s.providers.Provider(ctx, p.AccountID)
+	r := p.RefundByID(refundID)
+	provider, err := s.provider(ctx, p, p.attempt(r.TradeNo))
 	if err != nil {
 		return p, err
 	}
-	r := p.RefundByID(refundID)
 	sending, stop := context.WithTimeout(ctx, s.placeTimeout)
 	report, err := provider.CreateRefund(sending, p, r)
 	stop()
@@ -200,16 +210,18 @@ func (s *Service) refuseRefund(ctx context.Context, p *Payment, refundID string,
 		p.AmountRefunding -= r.Amount
 		c := &Change{Payment: p, Refunds: []*Refund{r}}
 		c.refundEvent(r, EventRefundFailed, now)
+		c.lateRefundEnded(r, now)
 		return c, nil
 	})
 }
 
 func (s *Service) askRefund(ctx context.Context, p *Payment, refundID string) (*Payment, error) {
-	provider, err := s.providers.Provider(ctx, p.AccountID)
+	r := p.RefundByID(refundID)
+	provider, err := s.provider(ctx, p, p.attempt(r.TradeNo))
 	if err != nil {
 		return p, err
 	}
-	report, err := provider.QueryRefund(ctx, p.RefundByID(refundID))
+	report, err := provider.QueryRefund(ctx, r)
 	if err != nil {
 		return p, channelError(err)
 	}
@@ -246,17 +258,20 @@ func (p *Payment) applyRefund(report RefundReport, now time.Time) (*Change, Verd
 		return p.holdRefund(r.ID, report, ReviewUnrecognised, fmt.Sprintf("the provider reports the refund state %q, which this version does not know. Look refund %s up in the provider's console", report.StateText, r.RefundNo), now)
 	}
 	to, ok := Refunds.Next(r.Status, on)
-	if !ok && on == OnRefundSucceeded && r.Status != RefundSucceeded {
-		return p.holdRefund(r.ID, report, ReviewMismatch, fmt.Sprintf("refund %s is %s here, but the provider reports that its money went back. Compare with the provider's console and book it by hand", r.RefundNo, r.Status), now)
-	}
 	if !ok {
 		return nil, NoEffect
+	}
+	c := &Change{Payment: p, Refunds: []*Refund{r}}
+	if r.ended() {
+		if r.Amount > p.Refundable() {
+			return p.holdRefund(r.ID, report, ReviewMismatch, fmt.Sprintf("refund %s is %s here, but the provider reports it as %s, and nothing of payment %s is left to book it on. Compare with the provider's console: more may have gone back than came in", r.RefundNo, r.Status, report.State, p.ID), now)
+		}
+		c.revive(r, report, now)
 	}
 	r.Status, r.Error, r.UpdatedAt = to, nil, now
 	if report.ChannelRefundID != "" {
 		r.ChannelRefundID = report.ChannelRefundID
 	}
-	c := &Change{Payment: p, Refunds: []*Refund{r}}
 	switch to {
 	case RefundSucceeded:
 		p.settleRefund(c, r, report, now)
@@ -269,9 +284,32 @@ func (p *Payment) applyRefund(report RefundReport, now time.Time) (*Change, Verd
 	case RefundClosed:
 		p.AmountRefunding -= r.Amount
 		c.refundEvent(r, EventRefundClosed, now)
+		c.lateRefundEnded(r, now)
 	case RefundPending, RefundProcessing, RefundFailed:
 	}
 	return c, Applied
+}
+
+// revive counts a refund again that had ended here without moving money, because the provider has it after all.
+func (c *Change) revive(r *Refund, report RefundReport, now time.Time) {
+	c.review(Review{
+		AppID: r.AppID, AccountID: c.Payment.AccountID, Kind: ReviewMismatch, SubjectID: r.ID, Evidence: report.Evidence,
+		Summary: fmt.Sprintf("refund %s was %s here and the provider reports it as %s. It is counted again; if another refund was made in its place, the payer gets both", r.RefundNo, r.Status, report.State),
+	}, now)
+	c.Payment.AmountRefunding += r.Amount
+	c.Jobs = append(c.Jobs, Job{Kind: FollowRefund, AppID: r.AppID, ResourceID: r.ID, At: now.Add(time.Minute)})
+}
+
+// lateRefundEnded tells a person that late money could not be given back: no app asked for that refund, and none will
+// ask again.
+func (c *Change) lateRefundEnded(r *Refund, now time.Time) {
+	if !r.late() {
+		return
+	}
+	c.review(Review{
+		AppID: r.AppID, AccountID: c.Payment.AccountID, Kind: ReviewLatePaid, SubjectID: r.PaymentID, Evidence: object(r.Resource()),
+		Summary: fmt.Sprintf("the money of payment %s arrived after its end, and giving it back failed: refund %s is %s. Refund it with a number of your own, or deliver", r.PaymentID, r.RefundNo, r.Status),
+	}, now)
 }
 
 func (p *Payment) settleRefund(c *Change, r *Refund, report RefundReport, now time.Time) {
@@ -330,7 +368,7 @@ func (s *Service) FollowRefund(ctx context.Context, appID, id string) (again tim
 	}
 	p, err = s.askRefund(ctx, p, id)
 	ce, isChannel := errors.AsType[*ChannelError](err)
-	if isChannel && ce.Outcome == Absent && r.Status == RefundPending {
+	if isChannel && ce.Outcome == Absent && r.Status == RefundPending && !s.sending(r) {
 		p, err = s.sendRefund(ctx, p, id)
 		ce, isChannel = errors.AsType[*ChannelError](err)
 	}
@@ -344,6 +382,12 @@ func (s *Service) FollowRefund(ctx context.Context, appID, id string) (again tim
 		return time.Time{}, nil
 	}
 	return next(r.CreatedAt, refundFollowOffsets, time.Hour, s.clock()), nil
+}
+
+// sending reports whether the request that made the refund may still be sending it. Two sends at once could end as
+// one refusal, believed, and one refund made.
+func (s *Service) sending(r *Refund) bool {
+	return !r.late() && s.clock().Before(r.CreatedAt.Add(s.placeTimeout+commitTimeout))
 }
 
 func (s *Service) reportRefundStuck(ctx context.Context, p *Payment, id string, ce *ChannelError) error {

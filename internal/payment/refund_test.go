@@ -186,7 +186,7 @@ func TestRefundOutcomes(t *testing.T) {
 		b.provider.next("refund", lostAnswer(), refusal("INVALID_REQUEST"))
 		b.provider.next("query refund", effect{outcome: payment.Absent}) // the provider is behind itself
 		r := b.refund(p, "r1", 300)
-		b.run(5 * time.Second) // absent, so sent again; refused; asked: it is there
+		b.run(40 * time.Second) // absent, so sent again; refused; asked: it is there
 		b.refundStatus(p, r.ID, payment.RefundProcessing)
 	})
 	t.Run("RefusedButTheProviderIsSilentStaysPending", func(t *testing.T) {
@@ -221,7 +221,9 @@ func TestRefundOutcomes(t *testing.T) {
 		p := b.paid()
 		b.provider.next("refund", lostRequest())
 		r := b.refund(p, "r1", 300)
-		b.run(5 * time.Second)
+		b.run(15 * time.Second) // the first request could still arrive
+		b.refundStatus(p, r.ID, payment.RefundPending)
+		b.run(25 * time.Second)
 		b.refundStatus(p, r.ID, payment.RefundProcessing)
 		if _, refunds := b.provider.sizes(); refunds != 1 {
 			t.Errorf("%d refunds", refunds)
@@ -237,7 +239,7 @@ func TestRefundOutcomes(t *testing.T) {
 			t.Errorf("the app does not see why: %+v", r)
 		}
 		const s, m, h = time.Second, time.Minute, time.Hour
-		want := []time.Duration{5 * s, 15 * s, m, 2 * m, 3 * m, 4 * m, 5 * m, 10 * m, 20 * m, 40 * m, 70 * m, h + 70*m}
+		want := []time.Duration{40 * s, m, 2 * m, 3 * m, 4 * m, 5 * m, 10 * m, 20 * m, 40 * m, 70 * m, h + 70*m}
 		if got := b.asked("refund", 3*time.Hour, 5*time.Second); !slices.Equal(got, want) {
 			t.Errorf("sent after %v\nwant       %v", got, want)
 		}
@@ -313,7 +315,7 @@ func TestRefundOutcomes(t *testing.T) {
 		b.happened(r.ID, "refund.created refund.abnormal refund.succeeded")
 		b.sound(p)
 	})
-	t.Run("MoneyThatWentBackAgainstOurBooksIsHeld", func(t *testing.T) {
+	t.Run("MoneyThatWentBackAfterAllIsBookedAndReviewed", func(t *testing.T) {
 		t.Parallel()
 		for _, end := range []payment.RefundState{payment.RefundReportedClosed, ""} {
 			b := newBundle(t)
@@ -327,14 +329,76 @@ func TestRefundOutcomes(t *testing.T) {
 			if end != "" {
 				b.deliver(b.refundNews("closed", r), payment.Applied)
 			}
-			before := b.load(p)
 			n := b.refundNews("late", r)
 			n.Refund.State = payment.RefundReportedSucceeded
-			b.deliver(n, payment.Held)
+			b.deliver(n, payment.Applied)
 			b.reviews("report_mismatch")
-			if after := b.load(p); after.Version != before.Version {
-				t.Error("the payment moved")
+			if after := b.load(p); after.AmountRefunded != 300 || after.AmountRefunding != 0 {
+				t.Errorf("%d refunded, %d reserved", after.AmountRefunded, after.AmountRefunding)
 			}
+			n.ID = "later"
+			b.deliver(n, payment.NoEffect)
+			b.sound(p)
+		}
+	})
+	t.Run("AFailedRefundThatTheProviderHasIsReservedAgainAndFollowed", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.paid()
+		b.provider.next("refund", effect{outcome: payment.Refused, executed: true})
+		b.provider.next("query refund", effect{outcome: payment.Absent})
+		r := b.refund(p, "r1", 300)
+		b.refundStatus(p, r.ID, payment.RefundFailed)
+		b.provider.settle(r.RefundNo, payment.RefundReportedAbnormal)
+		b.deliver(b.refundNews("late", r), payment.Applied)
+		b.refundStatus(p, r.ID, payment.RefundAbnormal)
+		if got := b.load(p).AmountRefunding; got != 300 {
+			t.Errorf("%d reserved", got)
+		}
+		b.provider.settle(r.RefundNo, payment.RefundReportedSucceeded)
+		b.run(2 * time.Hour)
+		b.refundStatus(p, r.ID, payment.RefundSucceeded)
+		b.sound(p)
+	})
+	t.Run("MoneyThatWentBackTwiceIsHeld", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.paid()
+		b.provider.next("refund", effect{outcome: payment.Refused, executed: true}, lostRequest())
+		b.provider.next("query refund", effect{outcome: payment.Absent})
+		r := b.refund(p, "r1", p.Amount)
+		b.refund(p, "r2", p.Amount) // the app believed the failure; this one is on its way
+		b.provider.settle(r.RefundNo, payment.RefundReportedSucceeded)
+		b.deliver(b.refundNews("late", r), payment.Held)
+		b.reviews("report_mismatch")
+		b.refundStatus(p, r.ID, payment.RefundFailed)
+	})
+	t.Run("RefusedRefundsDoNotUseUpTheProvidersLimit", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.paid()
+		b.provider.next("refund", slices.Repeat([]effect{refusal("PARAM_ERROR")}, payment.RefundsMax)...)
+		for i := range payment.RefundsMax {
+			b.refund(p, fmt.Sprint("no", i), 1)
+		}
+		if r := b.refund(p, "yes", 1); r.Status != payment.RefundProcessing {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("TwoSendsOfOneRefundNeverOverlap", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.paid()
+		b.provider.next("refund", lostRequest())
+		r := b.refund(p, "r1", 300)
+		for range 25 { // the request may take as long as its timeout, and its answer's commit as long as its own
+			b.run(time.Second)
+			if _, err := b.FollowRefund(t.Context(), "app", r.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := b.provider.count("refund"); n != 1 {
+			t.Errorf("sent %d times", n)
 		}
 	})
 }

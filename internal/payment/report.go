@@ -114,7 +114,7 @@ func (p *Payment) late(c *Change, a *Attempt, r OrderReport, now time.Time) {
 			Summary: fmt.Sprintf("payment %s was %s when its money arrived. Deliver, or refund it", p.ID, p.Status),
 		}, now)
 	default:
-		refund := p.newRefund("late-"+a.ID, a, r.Amount, "late payment", now)
+		refund := p.newRefund(latePrefix+a.ID, a, r.Amount, "late payment", now)
 		c.paymentEvent(EventPaymentLatePaid, now)
 		c.addRefund(refund, now, now) // nobody waits for it: its job sends it
 	}

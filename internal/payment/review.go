@@ -21,6 +21,11 @@ const (
 	ReviewRefundStuck  ReviewKind = "refund_stuck"       // the provider keeps refusing for now: a balance to top up, a limit to lift
 )
 
+// ReviewKinds lists every kind.
+var ReviewKinds = []ReviewKind{
+	ReviewMismatch, ReviewUnknownOrder, ReviewUnknownEvent, ReviewUnrecognised, ReviewDoublePaid, ReviewLatePaid, ReviewAbnormal, ReviewStuck, ReviewRefundStuck,
+}
+
 // Review waits for a person. One is open per app, kind and subject.
 type Review struct {
 	ID         string

@@ -98,6 +98,9 @@ func (s *Service) commit(ctx context.Context, c *Change) error {
 	if err := s.store.Commit(ctx, c); err != nil {
 		return err
 	}
+	for _, r := range c.Reviews {
+		s.logger.WarnContext(ctx, "a review waits for a person", "kind", r.Kind, "subject", r.SubjectID, "summary", r.Summary)
+	}
 	if s.observer != nil {
 		s.observer.Committed(ctx, c)
 	}

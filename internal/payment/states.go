@@ -90,13 +90,14 @@ const (
 	OnRefundRefused   RefundTrigger = "refused"
 )
 
-// Refunds is the table of a refund's life.
+// Refunds is the table of a refund's life. The provider's word that money moves outranks our belief that it does not:
+// a refund that failed or was closed here can come back.
 var Refunds = Machine[RefundStatus, RefundTrigger]{
 	name: "refund", first: RefundPending,
 	rows: []Transition[RefundStatus, RefundTrigger]{
-		{From: []RefundStatus{RefundPending, RefundAbnormal}, On: OnRefundAccepted, To: RefundProcessing},
-		{From: []RefundStatus{RefundPending, RefundProcessing, RefundAbnormal}, On: OnRefundSucceeded, To: RefundSucceeded},
-		{From: []RefundStatus{RefundPending, RefundProcessing}, On: OnRefundAbnormal, To: RefundAbnormal},
+		{From: []RefundStatus{RefundPending, RefundAbnormal, RefundFailed}, On: OnRefundAccepted, To: RefundProcessing},
+		{From: []RefundStatus{RefundPending, RefundProcessing, RefundAbnormal, RefundFailed, RefundClosed}, On: OnRefundSucceeded, To: RefundSucceeded},
+		{From: []RefundStatus{RefundPending, RefundProcessing, RefundFailed}, On: OnRefundAbnormal, To: RefundAbnormal},
 		{From: []RefundStatus{RefundPending, RefundProcessing, RefundAbnormal}, On: OnRefundClosed, To: RefundClosed},
 		{From: []RefundStatus{RefundPending}, On: OnRefundRefused, To: RefundFailed},
 	},

@@ -2,14 +2,18 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/access"
+	"github.com/tongbao-pay/tongbao/internal/channel"
 	"github.com/tongbao-pay/tongbao/internal/config"
 	"github.com/tongbao-pay/tongbao/internal/job"
+	"github.com/tongbao-pay/tongbao/internal/payment"
 	"github.com/tongbao-pay/tongbao/internal/secret"
 	"github.com/tongbao-pay/tongbao/internal/store"
 )
@@ -19,9 +23,6 @@ type Foundation struct {
 	Store  *store.Store
 	Sealer *secret.Sealer
 	Access *access.Service
-	// FirstKey is the API key made for a database that had no app and a configuration that declares none. Its secret is
-	// nowhere else: show it once.
-	FirstKey *FirstKey
 }
 
 // FirstKey is a new installation's only key.
@@ -46,7 +47,7 @@ func OpenFoundation(ctx context.Context, o Options) (_ *Foundation, err error) {
 	if err := f.migrate(ctx, c, logger); err != nil {
 		return nil, err
 	}
-	key, err := masterKey(c, logger)
+	key, err := f.masterKey(ctx, c, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +58,6 @@ func OpenFoundation(ctx context.Context, o Options) (_ *Foundation, err error) {
 		return nil, err
 	}
 	if err := f.declare(ctx, c); err != nil {
-		return nil, err
-	}
-	if err := f.firstKey(ctx); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -95,9 +93,20 @@ func Migrate(ctx context.Context, s *store.Store) (int, error) {
 	return ran, job.Migrate(ctx, s)
 }
 
-func masterKey(c config.Config, logger *slog.Logger) (secret.MasterKey, error) {
+// masterKey is the configured one. Only a database without secrets gets a new one: for any other, a new key would look
+// like the lost one and open nothing.
+func (f *Foundation) masterKey(ctx context.Context, c config.Config, logger *slog.Logger) (secret.MasterKey, error) {
 	if !c.MasterKey.IsZero() {
 		return secret.LoadMasterKey(c.MasterKey.Reveal())
+	}
+	if _, err := os.Stat(c.MasterKeyFile); errors.Is(err, os.ErrNotExist) {
+		keyset, err := f.Store.Keyset(ctx)
+		if err != nil {
+			return secret.MasterKey{}, err
+		}
+		if keyset != nil {
+			return secret.MasterKey{}, fmt.Errorf("server: the master key file %s is missing, and this database holds secrets that only it opens; restore it from its backup", c.MasterKeyFile)
+		}
 	}
 	key, created, err := secret.LoadOrCreateMasterKeyFile(c.MasterKeyFile)
 	if created {
@@ -125,6 +134,9 @@ func (f *Foundation) declare(ctx context.Context, c config.Config) error {
 func (f *Foundation) PutAccount(ctx context.Context, a config.Account) error {
 	settings, secrets, err := a.Channel()
 	if err == nil {
+		err = f.checkAccount(ctx, a, settings, secrets)
+	}
+	if err == nil {
 		err = f.Access.PutAccount(ctx, a.ID, a.ChannelName(), settings, secrets)
 	}
 	if err == nil {
@@ -136,21 +148,42 @@ func (f *Foundation) PutAccount(ctx context.Context, a config.Account) error {
 	return nil
 }
 
-// firstApp is the app of an installation that names none.
-const firstApp = "default"
-
-func (f *Foundation) firstKey(ctx context.Context) error {
-	apps, err := f.Access.Apps(ctx)
-	if err != nil || len(apps) > 0 {
-		return err
-	}
-	if _, err := f.Access.PutApp(ctx, firstApp, access.AppSettings{Name: "Default"}); err != nil {
-		return err
-	}
-	key, text, err := f.Access.CreateKey(ctx, firstApp, time.Time{})
+// checkAccount finds keys, certificates and numbers that do not belong together before they are stored, and an id that
+// would become another merchant's: payments were placed under it, and only the old merchant can settle them.
+func (f *Foundation) checkAccount(ctx context.Context, a config.Account, settings, secrets json.RawMessage) error {
+	merchantID, err := channel.CheckAccount(channel.Account{ID: a.ID, Channel: a.ChannelName(), Settings: settings, Secrets: secrets})
 	if err != nil {
 		return err
 	}
-	f.FirstKey = &FirstKey{AppID: firstApp, KeyID: key.ID, Secret: text}
+	known, err := f.Access.Account(ctx, a.ID)
+	if e, ok := errors.AsType[*payment.Error](err); ok && e.Code == payment.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	before, err := channel.MerchantOf(known.Channel, known.Settings)
+	if err == nil && before != merchantID {
+		return fmt.Errorf("it is merchant %s and would become merchant %s, who cannot settle its payments; give the other merchant an account of its own", before, merchantID)
+	}
+	return err
+}
+
+// firstApp is the app of an installation that names none.
+const firstApp = "default"
+
+func (s *Server) firstKey(ctx context.Context) error {
+	apps, err := s.Access.Apps(ctx)
+	if err != nil || len(apps) > 0 {
+		return err
+	}
+	if _, err := s.Access.PutApp(ctx, firstApp, access.AppSettings{Name: "Default"}); err != nil {
+		return err
+	}
+	key, text, err := s.Access.CreateKey(ctx, firstApp, time.Time{})
+	if err != nil {
+		return err
+	}
+	s.FirstKey = &FirstKey{AppID: firstApp, KeyID: key.ID, Secret: text}
 	return nil
 }

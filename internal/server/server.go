@@ -39,6 +39,9 @@ type Options struct {
 type Server struct {
 	*Foundation
 	Webhooks *webhook.Service
+	// FirstKey is the API key made for a database that had no app and a configuration that declares none. Its secret is
+	// nowhere else: show it once.
+	FirstKey *FirstKey
 
 	config   config.Config
 	logger   *slog.Logger
@@ -78,6 +81,9 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	if err := s.assemble(o); err != nil {
+		return nil, err
+	}
+	if err := s.firstKey(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -216,7 +222,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	stopBackground()
 	err = errors.Join(err, s.public.Shutdown(draining), s.admin.Shutdown(draining), s.jobs.Stop(draining))
 	<-refreshed
-	return errors.Join(err, s.Close())
+	err = errors.Join(err, s.Close())
+	s.logger.InfoContext(lasting, "stopped", "drained", err == nil)
+	return err
 }
 
 func (s *Server) refreshCertificates(ctx context.Context) {

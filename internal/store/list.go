@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -17,11 +18,14 @@ func encodeCursor(at time.Time, id string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(at.UnixMilli(), 10) + " " + id))
 }
 
+// idShape is what every id looks like; a cursor that holds anything else was not made here.
+var idShape = regexp.MustCompile(`^[a-z]{3}_[0-9A-Z]{1,32}$`)
+
 func decodeCursor(cursor string) (ms int64, id string, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err == nil {
 		text, after, found := strings.Cut(string(b), " ")
-		if ms, err = strconv.ParseInt(text, 10, 64); err == nil && found {
+		if ms, err = strconv.ParseInt(text, 10, 64); err == nil && found && idShape.MatchString(after) {
 			return ms, after, nil
 		}
 	}

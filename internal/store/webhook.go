@@ -63,11 +63,11 @@ func (s *Store) WebhookByID(ctx context.Context, appID, id string) (webhook.Webh
 	w, err := one(ctx, s.read, webhook.ErrNotFound, func(r rows) (webhook.Webhook, error) {
 		var w webhook.Webhook
 		var object string
-		err := r.Scan(&w.AppID, &w.ID, &w.EndpointID, &w.EventID, &w.EventType, &w.State, &w.Tries, instant{&w.NextTryAt}, instant{&w.CreatedAt},
+		err := r.Scan(&w.AppID, &w.ID, &w.EndpointID, &w.EventID, &w.EventType, &w.State, &w.Round, &w.Tries, instant{&w.NextTryAt}, instant{&w.CreatedAt},
 			&e.ResourceType, &e.ResourceID, &e.Sequence, instant{&e.CreatedAt}, &object)
 		e.Object = []byte(object)
 		return w, err
-	}, `SELECT w.app_id, w.id, w.endpoint_id, w.event_id, w.event_type, w.state, w.tries, w.next_try_at, w.created_at, e.resource_type, e.resource_id, e.sequence, e.created_at, e.object
+	}, `SELECT w.app_id, w.id, w.endpoint_id, w.event_id, w.event_type, w.state, w.round, w.tries, w.next_try_at, w.created_at, e.resource_type, e.resource_id, e.sequence, e.created_at, e.object
 		FROM webhooks w JOIN events e ON e.app_id = w.app_id AND e.id = w.event_id WHERE w.app_id = $1 AND w.id = $2`, appID, id)
 	if err != nil {
 		return w, err
@@ -81,8 +81,8 @@ func (s *Store) WebhookByID(ctx context.Context, appID, id string) (webhook.Webh
 const deliveryColumns = `app_id, id, webhook_id, endpoint_id, event_id, event_type, try, success, status_code, error, duration_ms, at`
 
 // RecordDelivery implements [webhook.Store].
-func (s *Store) RecordDelivery(ctx context.Context, d webhook.Delivery, state webhook.State, nextTryAt time.Time) error {
-	return s.inTx(ctx, func(tx *Tx) error {
+func (s *Store) RecordDelivery(ctx context.Context, d webhook.Delivery, round int64, state webhook.State, nextTryAt time.Time) (moved bool, err error) {
+	err = s.inTx(ctx, func(tx *Tx) error {
 		return tx.batch(ctx, []statement{
 			{
 				sql: `INSERT INTO webhook_deliveries (` + deliveryColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
@@ -90,12 +90,17 @@ func (s *Store) RecordDelivery(ctx context.Context, d webhook.Delivery, state we
 					d.AppID, d.ID, d.WebhookID, d.EndpointID, d.EventID, d.EventType, d.Try, d.Success, d.StatusCode, d.Error, d.Duration.Milliseconds(), millis(d.At),
 				},
 			},
-			{ // a try that ended later does not undo a delivery
-				sql:  `UPDATE webhooks SET state = $3, tries = $4, next_try_at = $5 WHERE app_id = $1 AND id = $2 AND state <> 'delivered'`,
-				args: []any{d.AppID, d.WebhookID, string(state), d.Try, millis(nextTryAt)},
+			{
+				sql:  `UPDATE webhooks SET state = $4, tries = $5, next_try_at = $6 WHERE app_id = $1 AND id = $2 AND round = $3 AND state <> 'delivered'`,
+				args: []any{d.AppID, d.WebhookID, round, string(state), d.Try, millis(nextTryAt)},
+				affected: func(rows int64) error {
+					moved = rows > 0
+					return nil
+				},
 			},
 		})
 	})
+	return moved && err == nil, err
 }
 
 const listedDelivery = `SELECT d.app_id, d.id, d.webhook_id, d.endpoint_id, d.event_id, d.event_type, d.try, d.success, d.status_code, d.error, d.duration_ms, d.at, w.state, w.next_try_at
@@ -131,7 +136,7 @@ func (s *Store) DeliveryByID(ctx context.Context, appID, id string) (webhook.Del
 // Retry implements [webhook.Store].
 func (s *Store) Retry(ctx context.Context, appID, webhookID string, at time.Time) error {
 	return s.inTx(ctx, func(tx *Tx) error {
-		n, err := tx.exec(ctx, `UPDATE webhooks SET state = $3, tries = 0, next_try_at = $4 WHERE app_id = $1 AND id = $2`, appID, webhookID, string(webhook.Pending), millis(at))
+		n, err := tx.exec(ctx, `UPDATE webhooks SET state = $3, round = round + 1, tries = 0, next_try_at = $4 WHERE app_id = $1 AND id = $2`, appID, webhookID, string(webhook.Pending), millis(at))
 		if err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func NewMetrics(c MetricsConfig) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), now: c.Now,
 		payments: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tongbao_payments_total", Help: "Payments that entered a status, by channel and product.",
+			Name: "tongbao_payments_total", Help: "Payments that entered a status, by channel and product. Waiting for the payer (pending) is no event and is not counted.",
 		}, []string{"channel", "product", "status"}),
 		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tongbao_refunds_total", Help: "Refunds that entered a status, by channel.",

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tongbao-pay/tongbao/internal/payment"
 )
 
 // A scrape waits scrapeTimeout at most for each source, and uses what was read less than scrapeFresh ago: several
@@ -66,9 +68,9 @@ func (c MetricsConfig) readJobs(ctx context.Context, _ time.Time) ([]sample, err
 
 func (c MetricsConfig) readReviews(ctx context.Context, _ time.Time) ([]sample, error) {
 	counts, err := c.Reviews(ctx)
-	samples := make([]sample, 0, len(counts))
-	for kind, n := range counts {
-		samples = append(samples, sample{[]string{string(kind)}, float64(n)})
+	samples := make([]sample, len(payment.ReviewKinds)) // none is a number too: alerts compare with it
+	for i, kind := range payment.ReviewKinds {
+		samples[i] = sample{[]string{string(kind)}, float64(counts[kind])}
 	}
 	return samples, err
 }

@@ -93,7 +93,7 @@ func received(e *client.Event, fresh bool, body []byte, happened *time.Time, now
 		line.Facts = append(line.Facts, fact{"处理", "handling", "较旧，未采用 older than what is known, not applied"})
 	}
 	if d := now.Sub(e.CreatedAt); d >= 0 {
-		line.Facts = append(line.Facts, fact{"距网关入账", "since commit", span(d)})
+		line.Facts = append(line.Facts, fact{"距网关落库", "since commit", span(d)})
 	}
 	// The provider tells whole seconds, so the true delay is up to one second shorter.
 	if provider := e.Type == client.EventPaymentSucceeded || e.Type == client.EventRefundSucceeded; provider && happened != nil {

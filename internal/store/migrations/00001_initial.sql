@@ -170,6 +170,7 @@ CREATE TABLE webhooks (
     event_id    text   NOT NULL,
     event_type  text   NOT NULL,
     state       text   NOT NULL,
+    round       bigint NOT NULL DEFAULT 0, -- raised by each retry, so that a try of the round before changes nothing
     tries       bigint NOT NULL,
     next_try_at bigint NOT NULL,
     created_at  bigint NOT NULL,

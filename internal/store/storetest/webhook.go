@@ -23,6 +23,8 @@ var webhookTests = map[string]func(*testing.T, *bundle){
 	"ADeliveryMovesItsWebhook":            aDeliveryMovesItsWebhook,
 	"DeliveriesArePagedAndFiltered":       deliveriesArePagedAndFiltered,
 	"ARetryStartsTheScheduleAnewWithAJob": aRetryStartsTheScheduleAnewWithAJob,
+	"ATryOfTheRoundBeforeChangesNothing":  aTryOfTheRoundBeforeChangesNothing,
+	"ATryAfterTheDeliveryChangesNothing":  aTryAfterTheDeliveryChangesNothing,
 	"WebhooksOfOthersAreNotFound":         webhooksOfOthersAreNotFound,
 }
 
@@ -160,10 +162,11 @@ func delivery(n int) webhook.Delivery {
 	}
 }
 
+// record commits a try of the webhook's first round, which must move the webhook.
 func (b *bundle) record(d webhook.Delivery, state webhook.State, next time.Time) {
 	b.t.Helper()
-	if err := b.RecordDelivery(b.t.Context(), d, state, next); err != nil {
-		b.t.Fatal(err)
+	if moved, err := b.RecordDelivery(b.t.Context(), d, 0, state, next); err != nil || !moved {
+		b.t.Fatalf("moved %t, %v", moved, err)
 	}
 }
 
@@ -185,8 +188,8 @@ func aDeliveryMovesItsWebhook(t *testing.T, b *bundle) {
 	second.WebhookState = webhook.Delivered
 	same(t, "delivery", must(b.DeliveryByID(t.Context(), appID, "dlv_2"))(t), second)
 
-	if err := b.RecordDelivery(t.Context(), first, webhook.Dead, time.Time{}); err == nil {
-		t.Error("one try was recorded twice")
+	if moved, err := b.RecordDelivery(t.Context(), first, 0, webhook.Dead, time.Time{}); err == nil || moved {
+		t.Errorf("one try was recorded twice; moved %t", moved)
 	}
 	if w := must(b.WebhookByID(t.Context(), appID, "whk_0001P1_1"))(t); w.State != webhook.Delivered {
 		t.Errorf("a try that was not recorded moved the webhook to %s", w.State)
@@ -229,12 +232,52 @@ func aRetryStartsTheScheduleAnewWithAJob(t *testing.T, b *bundle) {
 		t.Fatal(err)
 	}
 	w := must(b.WebhookByID(t.Context(), appID, "whk_0001P1_1"))(t)
-	if w.State != webhook.Pending || w.Tries != 0 || !w.NextTryAt.Equal(at) {
+	if w.State != webhook.Pending || w.Round != 1 || w.Tries != 0 || !w.NextTryAt.Equal(at) {
 		t.Errorf("webhook %+v", w)
 	}
 	if n := b.count(fmt.Sprintf(`SELECT COUNT(*) FROM enqueued WHERE resource_id = 'whk_0001P1_1' AND at = %d`, at.UnixMilli())); n != 1 {
 		t.Errorf("%d jobs", n)
 	}
+}
+
+func aTryOfTheRoundBeforeChangesNothing(t *testing.T, b *bundle) {
+	ctx := t.Context()
+	b.endpoint("whe_1")
+	b.commit(created(newPayment(1)))
+	b.record(delivery(1), webhook.Pending, epoch.Add(5*time.Second))
+	if err := b.Retry(ctx, appID, "whk_0001P1_1", epoch.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	retried := must(b.WebhookByID(ctx, appID, "whk_0001P1_1"))(t)
+
+	success := delivery(4)
+	success.Success, success.StatusCode, success.Error = true, 204, ""
+	for state, d := range map[webhook.State]webhook.Delivery{webhook.Pending: delivery(2), webhook.Dead: delivery(3), webhook.Delivered: success} {
+		if moved, err := b.RecordDelivery(ctx, d, 0, state, time.Time{}); err != nil || moved {
+			t.Errorf("%s: moved %t, %v", state, moved, err)
+		}
+		same(t, "webhook", must(b.WebhookByID(ctx, appID, "whk_0001P1_1"))(t), retried)
+		d.WebhookState, d.NextTryAt = webhook.Pending, retried.NextTryAt
+		same(t, "delivery", must(b.DeliveryByID(ctx, appID, d.ID))(t), d)
+	}
+	if moved, err := b.RecordDelivery(ctx, delivery(5), retried.Round, webhook.Dead, time.Time{}); err != nil || !moved {
+		t.Errorf("a try of this round: moved %t, %v", moved, err)
+	}
+}
+
+func aTryAfterTheDeliveryChangesNothing(t *testing.T, b *bundle) {
+	b.endpoint("whe_1")
+	b.commit(created(newPayment(1)))
+	success := delivery(1)
+	success.Success, success.StatusCode, success.Error = true, 204, ""
+	b.record(success, webhook.Delivered, time.Time{})
+	if moved, err := b.RecordDelivery(t.Context(), delivery(2), 0, webhook.Dead, time.Time{}); err != nil || moved {
+		t.Errorf("moved %t, %v", moved, err)
+	}
+	if w := must(b.WebhookByID(t.Context(), appID, "whk_0001P1_1"))(t); w.State != webhook.Delivered || w.Tries != 1 {
+		t.Errorf("webhook %+v", w)
+	}
+	must(b.DeliveryByID(t.Context(), appID, "dlv_2"))(t)
 }
 
 func webhooksOfOthersAreNotFound(t *testing.T, b *bundle) {
