@@ -50,6 +50,10 @@ vuln: ## Look for known vulnerabilities (needs vuln.go.dev; says "not run" witho
 fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz
 
+.PHONY: conformance
+conformance: ## Judge the sandbox and the library by other people's SDKs (needs Node.js 20 and npm)
+	@$(step) "other people's SDKs" conformance/run
+
 .PHONY: demo
 demo: ## Sandbox, gateway and a demo shop in one process: the quickest look
 	go run ./cmd/tongbao demo

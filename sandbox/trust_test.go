@@ -130,6 +130,9 @@ func TestStrictness(t *testing.T) {
 			{"text for a number", func(o object) { o["amount"] = object{"total": "1"} }, "/amount/total"},
 			{"number for an object", func(o object) { o["amount"] = 1 }, "/amount"},
 			{"currency", func(o object) { o["amount"] = object{"total": 1, "currency": "XYZ"} }, "/amount/currency"},
+			{"unknown choice", func(o object) { o["limit_pay"] = []string{"no_credit", "no_coffee"} }, "/limit_pay/1"},
+			{"number for a choice", func(o object) { o["limit_pay"] = []int{1} }, "/limit_pay/0"},
+			{"text for choices", func(o object) { o["limit_pay"] = "no_credit" }, "/limit_pay"},
 			{"query string", func(o object) { o["notify_url"] = "https://example.com/notify?a=b" }, "/notify_url"},
 			{"relative address", func(o object) { o["notify_url"] = "/notify" }, "/notify_url"},
 			{"address without a path", func(o object) { o["notify_url"] = "https://example.com" }, "/notify_url"},
@@ -166,6 +169,14 @@ func TestStrictness(t *testing.T) {
 		b.settings(object{"strict_fields": false})
 		body := b.prepayBody("ORDER0001", 1)
 		body["future"] = true
+		b.merchant.must("POST", nativePath, body)
+	})
+
+	t.Run("LimitPayOfOlderPagesIsAField", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		body := b.prepayBody("ORDER0001", 1)
+		body["limit_pay"] = []string{"no_credit"}
 		b.merchant.must("POST", nativePath, body)
 	})
 

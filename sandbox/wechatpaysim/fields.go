@@ -30,8 +30,8 @@ type field struct {
 	required bool
 	min, max int64    // text: characters; integer: value; list: items. max 0: no limit
 	symbols  string   // text: the characters allowed beside letters and digits; empty: any character
-	oneOf    []string // text: the only values
-	fields   []field  // object, and each item of a list
+	oneOf    []string // text, and each item of a list of texts: the only values
+	fields   []field  // object, and each item of a list of objects
 }
 
 func str(name string, limit int64) field { return field{name: name, kind: text, min: 1, max: limit} }
@@ -46,6 +46,11 @@ func group(name string, fields ...field) field {
 
 func items(name string, fields ...field) field {
 	return field{name: name, kind: list, min: 1, max: 6000, fields: fields}
+}
+
+// choices is a list of texts, each one of the values.
+func choices(name string, values ...string) field {
+	return field{name: name, kind: list, min: 1, max: int64(len(values)), oneOf: values}
 }
 
 func enum(name string, values ...string) field { return field{name: name, kind: text, oneOf: values} }
@@ -191,6 +196,12 @@ func (f field) checkList(at string, value any, strict bool) *apiError {
 	}
 	for i, item := range l {
 		place := at + "/" + strconv.Itoa(i)
+		if len(f.oneOf) > 0 {
+			if err := enum(place, f.oneOf...).check(place, item, strict); err != nil {
+				return err
+			}
+			continue
+		}
 		m, ok := item.(map[string]any)
 		if !ok {
 			return paramError(internalIllegalParameter, fieldDetail{Field: place, Issue: "the item must be an object", Location: "body"})

@@ -20,6 +20,7 @@ func prepayFields(product string) []field {
 		required(str("appid", 32)), required(str("mchid", 32)), required(str("description", 127)),
 		required(str("out_trade_no", 32).between(6, tradeNoSymbols)), str("time_expire", 64),
 		str("attach", 128).between(0, ""), required(str("notify_url", 255)), str("goods_tag", 32),
+		choices("limit_pay", "no_balance", "no_credit", "no_debit", "balance_only"), // of older pages; the official Go SDK still has it
 		{name: "support_fapiao", kind: boolean},
 		required(group("amount", required(number("total", 1)), str("currency", 16))),
 		group("detail", number("cost_price", 0), str("invoice_id", 32),

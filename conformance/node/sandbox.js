@@ -1,0 +1,66 @@
+// A running sandbox as its merchant knows it: TONGBAO_SANDBOX names the directory with its credentials.json.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+
+const directory = process.env.TONGBAO_SANDBOX;
+assert(directory, 'TONGBAO_SANDBOX must name the directory of a running sandbox: see the README');
+
+const credentials = JSON.parse(readFileSync(join(directory, 'credentials.json'), 'utf8'));
+
+export const pem = (file) => readFileSync(join(directory, file), 'utf8');
+export const merchant = credentials.wechatpay;
+export const tlsURL = credentials.tls_url;
+export const authority = pem(credentials.ca_file);
+
+// Numbers never used before, so that a sandbox may be tested more than once.
+export const number = (prefix) => `${prefix}${process.hrtime.bigint()}`;
+
+// control calls the control API, which has to succeed.
+export async function control(method, target, body) {
+  const answer = await fetch(credentials.control_url + target, { method, body: body && JSON.stringify(body) });
+  const text = await answer.text();
+  assert(answer.ok, `${method} ${target}: ${answer.status} ${text}`);
+  return text && JSON.parse(text);
+}
+
+export const pay = (outTradeNo) => control('POST', '/wechatpay/pay', { out_trade_no: outTradeNo, result: 'success' });
+
+// settle ends the processing of a refund, which a merchant would wait for.
+export const settle = (outRefundNo) => control('POST', `/wechatpay/refunds/${outRefundNo}/settle`, { outcome: 'SUCCESS' });
+
+// fault makes one call or notification of one order go wrong.
+export const fault = (operation, effect, outTradeNo) => control('POST', '/faults', {
+  provider: 'wechatpay', operation, effect, times: 1, match: { out_trade_no: outTradeNo },
+});
+
+// receiver is a notification endpoint that acknowledges everything; next() is the next notification, headers and raw body.
+export async function receiver() {
+  const arrived = [];
+  const waiting = [];
+  const server = createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    response.writeHead(204).end();
+    const got = { headers: request.headers, body: Buffer.concat(chunks).toString('utf8') };
+    const resolve = waiting.shift();
+    if (resolve) resolve(got); else arrived.push(got);
+  });
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  return {
+    url: `http://127.0.0.1:${server.address().port}/notify`,
+    next: () => new Promise((resolve, reject) => {
+      if (arrived.length) {
+        resolve(arrived.shift());
+        return;
+      }
+      const late = setTimeout(() => reject(new Error('no notification arrived')), 10_000);
+      waiting.push((got) => {
+        clearTimeout(late);
+        resolve(got);
+      });
+    }),
+    close: () => { server.close(); server.closeAllConnections(); },
+  };
+}
