@@ -47,15 +47,14 @@ func TestConnectionsAreReused(t *testing.T) {
 		}
 		calls.Wait()
 	}
-	round()
-	warm := opened.Load()
-	for range 3 {
+	const rounds = 4
+	for range rounds {
 		round()
 	}
-	if again := opened.Load() - warm; again > max(0, callers-warm) {
-		t.Errorf("%d connections warm, %d more in %d further calls", warm, again, 3*2*callers)
+	// One for each caller, and a few that were dialled while another came free.
+	if total := opened.Load(); total > callers+callers/4 {
+		t.Errorf("%d connections for %d calls of %d callers", total, rounds*2*callers, callers)
 	}
-	t.Logf("%d connections for %d calls", opened.Load(), 4*2*callers)
 }
 
 // The standard transport would send a GET again, signature and all, when a kept connection breaks.
