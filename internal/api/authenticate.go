@@ -11,6 +11,9 @@ import (
 // challenge names the ways to authenticate, whatever was wrong.
 const challenge = `Bearer realm="tongbao", TONGBAO-HMAC-SHA256 realm="tongbao"`
 
+// missingHeader is the log's reason where no Authorization header was sent at all.
+const missingHeader access.Reason = "missing_header"
+
 // authenticated lets in who holds a key, with the body as it was verified. It stands before the routes: a stranger
 // cannot even find out which exist.
 func (a *api) authenticated(next func(body []byte) http.Handler) http.Handler {
@@ -23,9 +26,9 @@ func (a *api) authenticated(next func(body []byte) http.Handler) http.Handler {
 		x := exchangeOf(r.Context())
 		principal, err := a.principal(r, body)
 		if refusal, ok := errors.AsType[*access.Refusal](err); ok {
-			x.refusal = refusal
+			x.refusal = reasonOf(r, refusal)
 			w.Header().Set("WWW-Authenticate", challenge)
-			writeProblem(w, r, newProblem(codeUnauthenticated, refusal.Error()))
+			writeProblem(w, r, newProblem(codeUnauthenticated, refusalDetail(refusal)))
 			return
 		}
 		if err != nil {
@@ -53,4 +56,20 @@ func (a *api) principal(r *http.Request, body []byte) (access.Principal, error) 
 		token = ""
 	}
 	return a.config.Authenticator.Bearer(r.Context(), token)
+}
+
+// reasonOf tells the log a forgotten header from a wrong key. The caller is not told: the answers stay alike.
+func reasonOf(r *http.Request, refusal *access.Refusal) *access.Refusal {
+	if len(r.Header.Values("Authorization")) == 0 {
+		return &access.Refusal{Reason: missingHeader}
+	}
+	return refusal
+}
+
+// refusalDetail adds how a key is sent, except for an app that must not send it.
+func refusalDetail(refusal *access.Refusal) string {
+	if refusal.Reason == access.SignatureRequired {
+		return refusal.Error()
+	}
+	return refusal.Error() + ". Send an API key in the header Authorization: Bearer sk_..."
 }

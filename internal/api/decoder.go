@@ -41,13 +41,19 @@ var configureDecoder = sync.OnceFunc(func() {
 	validation.MsgExpectedBePattern = "must be %s"
 	validation.MsgExpectedMatchPattern = "must match %s"
 	validation.MsgExpectedRequiredProperty = missingField
-	validation.MsgExpectedRFC3339DateTime = "must be a time such as 2026-01-31T10:00:00+08:00"
+	validation.MsgExpectedRFC3339DateTime = expectedTime
 	validation.MsgExpectedRFCIPAddr = "must be an IPv4 or IPv6 address"
 	validation.MsgExpectedRFC3986URI = "must be a URL: %v"
 })
 
 // missingField is huma's message about the object that lacks a field; we name the field itself.
 const missingField = "lacks the field %s"
+
+// expectedTime has an example in UTC: the + of another offset would have to be encoded in a query.
+const expectedTime = "must be an RFC 3339 time such as 2026-01-31T02:00:00Z"
+
+// unreadTime is how huma's message about a parameter begins that is no time; it goes on with a layout of Go's.
+const unreadTime = "invalid date/time"
 
 // jsonFormat is the only one spoken.
 var jsonFormat = huma.Format{
@@ -90,6 +96,9 @@ func fieldErrors(detail string, errs []error) []FieldError {
 		prefix, _, _ := strings.Cut(missingField, "%s")
 		if name, missing := strings.CutPrefix(f.Message, prefix); missing {
 			f = FieldError{Location: f.Location + "." + name, Message: "is required"}
+		}
+		if strings.HasPrefix(f.Message, unreadTime) {
+			f.Message = expectedTime
 		}
 		fields = append(fields, f)
 	}

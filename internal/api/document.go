@@ -35,6 +35,7 @@ func describe(c Config) *api {
 	config.Security = []map[string][]string{{"bearer": {}}, {"signed": {}}}
 	a.huma = humago.New(a.routes, config)
 	a.register()
+	a.describeWebhooks()
 	a.openAnswers()
 	return a
 }
@@ -62,9 +63,13 @@ func introduction() string {
 
 **Repeating** is safe everywhere. out_trade_no and out_refund_no identify the intent: the same content again answers with the same resource (200 instead of 201), other content under the same number with 409. A status of 202 means that the provider's answer is not known yet; repeat, ask with GET, or wait for the webhook.
 
+**Numbers**: the provider's console and the sandbox know a payment by its trade_no, not by the app's out_trade_no.
+
 **Idempotency-Key** is honoured on every POST: the first answer is kept, success or not, and repeats get it with the header Idempotent-Replayed: true. Not kept are answers to requests that never began to execute (400 invalid_request, 401, 413, 415, the idempotency codes), and those with Retry-After, which ask to be repeated. The same key with another method, path or body is refused.
 
 **Lists** are cut into pages: while there is a next_cursor, ask again with it as cursor (for events, as after).
+
+` + delivering + `
 
 **Errors** are application/problem+json. The codes:
 

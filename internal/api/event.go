@@ -50,6 +50,7 @@ type listPaymentEventsInput struct {
 }
 
 func (a *api) listPaymentEvents(ctx context.Context, by access.Principal, in *listPaymentEventsInput) (*output[page[payment.EventResource]], error) {
+	concerns(ctx, in.ID, "")
 	if _, err := a.config.Payments.Payment(ctx, by.App.ID, in.ID); err != nil {
 		return nil, err
 	}

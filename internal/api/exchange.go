@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,6 +22,8 @@ type exchange struct {
 	principal  access.Principal
 	refusal    *access.Refusal // why nobody was let in
 	route      string
+	paymentID  string // what the request is about, as far as known
+	refundID   string
 	code       payment.Code // of the problem answered
 	cause      error        // what only the log may tell
 	connection *http.ResponseController
@@ -33,6 +36,12 @@ func exchangeOf(ctx context.Context) *exchange {
 		return x
 	}
 	return &exchange{}
+}
+
+// concerns notes which payment, and which refund of it, the request is about; "" is not known.
+func concerns(ctx context.Context, paymentID, refundID string) {
+	x := exchangeOf(ctx)
+	x.paymentID, x.refundID = cmp.Or(paymentID, x.paymentID), cmp.Or(refundID, x.refundID)
 }
 
 // RequestID is the id of the request that ctx belongs to, or "". Log lines about the request carry it.
@@ -66,7 +75,12 @@ func (a *api) log(ctx context.Context, x *exchange, r *http.Request, w *answer, 
 		slog.Int("status", w.status), slog.Int("bytes", w.bytes), slog.Float64("duration_ms", float64(took.Microseconds())/1000),
 	}
 	for _, s := range []struct{ name, value string }{
-		{"route", x.route}, {"app_id", x.principal.App.ID}, {"key_id", x.principal.KeyID}, {"code", string(x.code)},
+		{"route", x.route},
+		{"app_id", x.principal.App.ID},
+		{"key_id", x.principal.KeyID},
+		{"code", string(x.code)},
+		{"payment_id", x.paymentID},
+		{"refund_id", x.refundID},
 	} {
 		if s.value != "" {
 			attrs = append(attrs, slog.String(s.name, s.value))

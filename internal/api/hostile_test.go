@@ -205,6 +205,12 @@ func TestBadQuery(t *testing.T) {
 			}
 		})
 	}
+	t.Run("WhatIsNoTimeIsToldHowOneIsWritten", func(t *testing.T) {
+		a := b.send(t, "GET", "/v1/payments?created_from=yesterday", "")
+		if m := a.problem(t).Errors[0].Message; m != "must be an RFC 3339 time such as 2026-01-31T02:00:00Z" {
+			t.Errorf("the message is %q", m)
+		}
+	})
 	t.Run("EmptyParametersNarrowNothing", func(t *testing.T) {
 		if a := b.send(t, "GET", "/v1/payments?out_trade_no=&status=&channel=&created_from=&created_to=&cursor=&limit=", ""); a.status != 200 {
 			t.Errorf("status %d: %s", a.status, a.body)

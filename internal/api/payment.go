@@ -60,6 +60,7 @@ func (a *api) createPayment(ctx context.Context, by access.Principal, in *struct
 		return nil, err
 	}
 	p := created.Payment
+	concerns(ctx, p.ID, "")
 	out := ok(p.ResourceWithCredential(a.config.Now(), created.Invoke))
 	switch {
 	case p.Status == payment.Processing:
@@ -72,6 +73,7 @@ func (a *api) createPayment(ctx context.Context, by access.Principal, in *struct
 }
 
 func (a *api) getPayment(ctx context.Context, by access.Principal, in *ByID) (*output[payment.PaymentResource], error) {
+	concerns(ctx, in.ID, "")
 	p, err := a.config.Payments.Payment(ctx, by.App.ID, in.ID)
 	if err != nil {
 		return nil, err
@@ -106,6 +108,7 @@ type actInput struct {
 }
 
 func (a *api) closePayment(ctx context.Context, by access.Principal, in *actInput) (*output[payment.PaymentResource], error) {
+	concerns(ctx, in.ID, "")
 	p, err := a.config.Payments.Close(ctx, by.App.ID, in.ID)
 	if err != nil {
 		return nil, err
@@ -117,6 +120,7 @@ func (a *api) closePayment(ctx context.Context, by access.Principal, in *actInpu
 }
 
 func (a *api) syncPayment(ctx context.Context, by access.Principal, in *actInput) (*output[payment.PaymentResource], error) {
+	concerns(ctx, in.ID, "")
 	p, err := a.config.Payments.Sync(ctx, by.App.ID, in.ID)
 	if err != nil {
 		return nil, err

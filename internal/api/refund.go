@@ -18,12 +18,14 @@ type CreateRefundBody struct {
 }
 
 func (a *api) createRefund(ctx context.Context, by access.Principal, in *struct{ Body CreateRefundBody }) (*output[payment.RefundResource], error) {
+	concerns(ctx, in.Body.PaymentID, "")
 	r, created, err := a.config.Payments.Refund(ctx, by.App.ID, payment.RefundRequest{
 		PaymentID: in.Body.PaymentID, OutRefundNo: in.Body.OutRefundNo, Amount: in.Body.Amount, Reason: in.Body.Reason,
 	})
 	if err != nil {
 		return nil, err
 	}
+	concerns(ctx, "", r.ID)
 	out := ok(r.Resource())
 	switch {
 	case r.Status == payment.RefundPending:
@@ -36,6 +38,7 @@ func (a *api) createRefund(ctx context.Context, by access.Principal, in *struct{
 }
 
 func (a *api) getRefund(ctx context.Context, by access.Principal, in *ByID) (*output[payment.RefundResource], error) {
+	concerns(ctx, "", in.ID)
 	r, err := a.config.Lists.RefundByID(ctx, by.App.ID, in.ID)
 	if errors.Is(err, payment.ErrNotFound) {
 		return nil, notFound("refund", in.ID)
@@ -43,6 +46,7 @@ func (a *api) getRefund(ctx context.Context, by access.Principal, in *ByID) (*ou
 	if err != nil {
 		return nil, err
 	}
+	concerns(ctx, r.PaymentID, "")
 	return ok(r.Resource()), nil
 }
 

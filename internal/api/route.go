@@ -37,6 +37,7 @@ func handle[I, O any](a *api, o operation, handler func(context.Context, access.
 		}
 		p := problemOf(ctx, method, err)
 		p.RequestID, x.code = x.requestID, p.Code
+		concerns(ctx, p.PaymentID, "")
 		if p.Code == payment.CodeInvalid {
 			idempotency.NotExecuted(ctx)
 		}
