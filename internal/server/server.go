@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -144,11 +145,18 @@ func (s *Server) assemble(o Options) error {
 
 func (s *Server) publicRoutes(face, door http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", otelhttp.NewHandler(face, "api"))
+	mux.Handle("/", otelhttp.NewHandler(face, "api", otelhttp.WithSpanNameFormatter(spanName)))
 	mux.Handle("/notify/", door)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.serveReady)
 	return mux
+}
+
+// resourceID is a path segment that names one resource: spans of one route share one name.
+var resourceID = regexp.MustCompile(`/[a-z]{3}_[0-9A-Za-z_]+`)
+
+func spanName(_ string, r *http.Request) string {
+	return r.Method + " " + resourceID.ReplaceAllString(r.URL.Path, "/{id}")
 }
 
 // serveReady tells a load balancer whether to send requests here.

@@ -13,9 +13,6 @@ const settleMax = 20 * time.Second
 // DeliverMax is more than a call of [Service.Deliver] takes with a working database: give its job as long.
 const DeliverMax = tryMax + settleMax + 10*time.Second
 
-// busyDelay is how long a webhook waits when its endpoint's slots are taken.
-const busyDelay = time.Second
-
 // Deliver tries a webhook once, if a try is due. It is the work of a job, and may run twice: a webhook that is no longer
 // pending, or not due, is left alone. again is when to call next; the zero time means that there is nothing left to do.
 // An error means that the try could not be made or recorded: call again soon. What the endpoint did wrong is no error;
@@ -36,10 +33,12 @@ func (s *Service) Deliver(ctx context.Context, appID, webhookID string) (again t
 		return w.NextTryAt, nil
 	case w.Endpoint.Disabled:
 		return time.Time{}, s.bury(ctx, w, now)
-	case !s.slots.take(w.EndpointID):
-		return now.Add(jitter(busyDelay)), nil
 	}
-	defer s.slots.giveBack(w.EndpointID)
+	if turn, ok := s.gates.enter(w.Endpoint, now); !ok {
+		return turn, nil
+	}
+	v := unknown
+	defer func() { s.gates.leave(w.EndpointID, v, now, s.clock()) }()
 	a, err := s.try(ctx, w)
 	if err != nil {
 		return time.Time{}, err
@@ -47,6 +46,7 @@ func (s *Service) Deliver(ctx context.Context, appID, webhookID string) (again t
 	if ctx.Err() != nil && !a.success() {
 		return time.Time{}, ctx.Err() // we broke it off, not the endpoint: it does not count
 	}
+	v = a.verdict()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleMax)
 	defer cancel()
 	return s.settle(ctx, w, a, now)
@@ -60,7 +60,8 @@ func (s *Service) bury(ctx context.Context, w Webhook, now time.Time) error {
 	}
 	d := w.delivery(now)
 	d.Error = "not sent: the endpoint is disabled (" + why + "); enable it, then retry"
-	return s.record(ctx, w, d, Dead, time.Time{})
+	_, err := s.record(ctx, w, d, Dead, time.Time{})
+	return err
 }
 
 // settle records the try and decides what follows from it.
@@ -69,7 +70,7 @@ func (s *Service) settle(ctx context.Context, w Webhook, a answer, began time.Ti
 	d := w.delivery(began)
 	d.Success, d.StatusCode, d.Error, d.Duration = a.success(), a.status, a.failure, max(now.Sub(began), 0)
 	if d.Success {
-		return time.Time{}, s.record(ctx, w, d, Delivered, time.Time{})
+		return s.record(ctx, w, d, Delivered, time.Time{})
 	}
 	if a.status == http.StatusGone {
 		disabled, err := s.disableGone(ctx, w.Endpoint)
@@ -78,15 +79,15 @@ func (s *Service) settle(ctx context.Context, w Webhook, a answer, began time.Ti
 		}
 		if disabled {
 			d.Error = "answered 410 Gone: the endpoint is disabled now; enable it when it takes webhooks again, then retry"
-			return time.Time{}, s.record(ctx, w, d, Dead, time.Time{})
+			return s.record(ctx, w, d, Dead, time.Time{})
 		}
 	}
 	delay, ok := retryDelay(d.Try)
 	if !ok {
-		return time.Time{}, s.record(ctx, w, d, Dead, time.Time{})
+		return s.record(ctx, w, d, Dead, time.Time{})
 	}
 	again = now.Add(max(jitter(delay), a.retryAfter)).Truncate(time.Millisecond)
-	return again, s.record(ctx, w, d, Pending, again)
+	return s.record(ctx, w, d, Pending, again)
 }
 
 // disableGone disables the endpoint that answered 410. It is not that endpoint any more when its URL was changed
@@ -114,13 +115,18 @@ func (w Webhook) delivery(at time.Time) Delivery {
 	}
 }
 
-func (s *Service) record(ctx context.Context, w Webhook, d Delivery, state State, next time.Time) error {
-	err := s.store.RecordDelivery(ctx, d, state, next)
+// record commits the try with what it makes of the webhook, and answers when to try next. There is nothing left to do
+// for this job where the webhook moved on meanwhile: a person's retry has a job of its own.
+func (s *Service) record(ctx context.Context, w Webhook, d Delivery, state State, next time.Time) (again time.Time, err error) {
+	moved, err := s.store.RecordDelivery(ctx, d, w.Round, state, next)
 	if errors.Is(err, ErrNotFound) {
-		return nil // the endpoint was deleted meanwhile
+		return time.Time{}, nil // the endpoint was deleted meanwhile
 	}
 	if err != nil {
-		return err
+		return time.Time{}, err
+	}
+	if !moved {
+		state, next = w.State, time.Time{}
 	}
 	if state == Dead {
 		s.logger.WarnContext(ctx, "webhook: given up; a person may retry it", "app_id", w.AppID, "webhook_id", w.ID,
@@ -129,5 +135,5 @@ func (s *Service) record(ctx context.Context, w Webhook, d Delivery, state State
 	if s.observer != nil {
 		s.observer.Tried(ctx, d, state, max(d.At.Add(d.Duration).Sub(w.CreatedAt), 0))
 	}
-	return nil
+	return next, nil
 }

@@ -172,8 +172,8 @@ func TestDeliver(t *testing.T) {
 	t.Run("OnlyTwoHundredsAreSuccess", func(t *testing.T) {
 		t.Parallel()
 		a, b := newApp(t, nil), setup(t, nil)
-		e, _ := b.endpoint(t, a.URL)
 		for _, code := range []int{200, 201, 202, 204, 299, 300, 301, 302, 304, 307, 308, 400, 401, 404, 409, 429, 500, 502, 599} {
+			e, _ := b.endpoint(t, a.URL)
 			a.answers(status(code))
 			d, again := b.deliver(t, b.webhook(e))
 			if want := code < 300; d.Success != want || d.StatusCode != code || again.IsZero() != want {
@@ -240,7 +240,6 @@ func TestDeliver(t *testing.T) {
 	t.Run("RetryAfterPutsOffButNeverBringsForwardAndIsCapped", func(t *testing.T) {
 		t.Parallel()
 		a, b := newApp(t, nil), setup(t, nil)
-		e, _ := b.endpoint(t, a.URL)
 		for header, want := range map[string]time.Duration{
 			"3600": time.Hour, "1": 5 * time.Second, "0": 5 * time.Second, "-5": 5 * time.Second, "soon": 5 * time.Second, "": 5 * time.Second,
 			"31536000": 24 * time.Hour, "99999999999999999999999": 24 * time.Hour, "86401": 24 * time.Hour,
@@ -248,6 +247,7 @@ func TestDeliver(t *testing.T) {
 			b.clock.Now().Add(-2 * time.Hour).Format(http.TimeFormat):   5 * time.Second,
 			b.clock.Now().Add(9000 * time.Hour).Format(http.TimeFormat): 24 * time.Hour,
 		} {
+			e, _ := b.endpoint(t, a.URL)
 			a.answers(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", header)
 				w.WriteHeader(http.StatusTooManyRequests)
@@ -338,52 +338,6 @@ var errRecord = errors.New("disk full")
 // recordFails is a store that cannot commit a try.
 type recordFails struct{ *memory }
 
-func (recordFails) RecordDelivery(context.Context, Delivery, State, time.Time) error {
-	return errRecord
-}
-
-func TestSlots(t *testing.T) {
-	t.Parallel()
-
-	t.Run("SlowEndpointHoldsItsOwnSlotsAlone", func(t *testing.T) {
-		t.Parallel()
-		b := setup(t, func(c *Config) { c.SlotsPerEndpoint = 1 })
-		arrived, release := make(chan bool), make(chan bool)
-		slow := newApp(t, func(http.ResponseWriter, *http.Request) {
-			arrived <- true
-			<-release
-		})
-		quick := newApp(t, nil)
-		slowEndpoint, _ := b.endpoint(t, slow.URL)
-		quickEndpoint, _ := b.endpoint(t, quick.URL)
-		first, second, third := b.webhook(slowEndpoint), b.webhook(slowEndpoint), b.webhook(quickEndpoint)
-		done := make(chan error)
-		go func() {
-			_, err := b.Deliver(t.Context(), shop, first)
-			done <- err
-		}()
-		<-arrived
-
-		again, err := b.Deliver(t.Context(), shop, second)
-		if wait := again.Sub(b.clock.Now()); err != nil || wait < busyDelay || wait > 2*busyDelay {
-			t.Errorf("the second waits %v, %v", wait, err)
-		}
-		if w := b.store.webhooks[second]; w.Tries != 0 || w.State != Pending || len(b.store.deliveries) != 0 {
-			t.Errorf("waiting counted as a try: %+v", w)
-		}
-		if d, _ := b.deliver(t, third); !d.Success {
-			t.Errorf("another endpoint suffers: %+v", d)
-		}
-		close(release)
-		if err := <-done; err != nil {
-			t.Fatal(err)
-		}
-		go func() { <-arrived }()
-		if d, _ := b.deliver(t, second); !d.Success {
-			t.Errorf("the slot was not given back: %+v", d)
-		}
-		if len(b.slots.taken) != 0 {
-			t.Errorf("slots left behind: %v", b.slots.taken)
-		}
-	})
+func (recordFails) RecordDelivery(context.Context, Delivery, int64, State, time.Time) (bool, error) {
+	return false, errRecord
 }

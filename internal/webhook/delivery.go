@@ -18,7 +18,8 @@ func (s *Service) Delivery(ctx context.Context, appID, id string) (Delivery, err
 	return d, orNotFound(err, "webhook delivery", id)
 }
 
-// Retry sends the webhook of a try again, now and with a new schedule, whatever became of it before.
+// Retry sends the webhook of a try again, now and with a new schedule, whatever became of it before. An
+// endpoint that keeps failing is tried again at once, too.
 func (s *Service) Retry(ctx context.Context, appID, deliveryID string) error {
 	d, err := s.Delivery(ctx, appID, deliveryID)
 	if err != nil {
@@ -31,7 +32,9 @@ func (s *Service) Retry(ctx context.Context, appID, deliveryID string) error {
 	if e.Disabled {
 		return invalid("", "webhook endpoint %s is disabled (%s); enable it first", e.ID, e.DisabledWhy)
 	}
-	return orNotFound(s.store.Retry(ctx, appID, d.WebhookID, s.clock()), "webhook", d.WebhookID)
+	now := s.clock()
+	s.gates.hasten(e.ID, now)
+	return orNotFound(s.store.Retry(ctx, appID, d.WebhookID, now), "webhook", d.WebhookID)
 }
 
 func isNotFound(err error) bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -319,6 +320,61 @@ func TestRetry(t *testing.T) {
 		list, err := b.Deliveries(t.Context(), DeliveryFilter{AppID: shop})
 		if err != nil || len(list) != 11 || list[0].ID != d.ID {
 			t.Errorf("%d deliveries, %v", len(list), err)
+		}
+	})
+
+	for name, before := range map[string]int{"ATry": 1, "TheLastTry": 9} {
+		t.Run("RetryDuring"+name+"IsNotLost", func(t *testing.T) {
+			t.Parallel()
+			a, b := newApp(t, status(500)), setup(t, nil)
+			e, _ := b.endpoint(t, a.URL)
+			id := b.webhook(e)
+			var d Delivery
+			for range before {
+				var again time.Time
+				d, again = b.deliver(t, id)
+				b.clock.set(again)
+			}
+			a.answers(func(w http.ResponseWriter, _ *http.Request) {
+				if err := b.Retry(t.Context(), shop, d.ID); err != nil {
+					t.Error(err)
+				}
+				w.WriteHeader(http.StatusInternalServerError)
+			})
+			late, again := b.deliver(t, id)
+			if late.Try != before+1 || !again.IsZero() {
+				t.Errorf("try %d, again %v; the retry has a job of its own", late.Try, again)
+			}
+			if heard := b.observer.all[before]; heard.state != Pending {
+				t.Errorf("the observer heard that the webhook is %s", heard.state)
+			}
+			if w := b.store.webhooks[id]; w.State != Pending || w.Tries != 0 || w.Round != 1 || !w.NextTryAt.Equal(b.clock.Now()) {
+				t.Errorf("the retry was lost: %+v", w)
+			}
+		})
+	}
+
+	t.Run("RetryReachesAnEndpointThatKeepsFailingAtOnce", func(t *testing.T) {
+		t.Parallel()
+		a, b := newApp(t, status(500)), setup(t, nil)
+		e, _ := b.endpoint(t, a.URL)
+		var d Delivery
+		for range breakAfter {
+			d, _ = b.deliver(t, b.webhook(e))
+		}
+		waiting := b.webhook(e)
+		if again, err := b.Deliver(t.Context(), shop, waiting); err != nil || again.Sub(b.clock.Now()) < probeDelay || b.store.webhooks[waiting].Tries != 0 {
+			t.Errorf("another webhook waits until %v, %v", again, err)
+		}
+		a.answers(nil)
+		if err := b.Retry(t.Context(), shop, d.ID); err != nil {
+			t.Fatal(err)
+		}
+		if d, _ := b.deliver(t, d.WebhookID); !d.Success {
+			t.Errorf("got %+v", d)
+		}
+		if d, _ := b.deliver(t, waiting); !d.Success {
+			t.Errorf("success did not close the breaker: %+v", d)
 		}
 	})
 

@@ -60,7 +60,7 @@ type Service struct {
 	transport http.RoundTripper
 	idle      func()
 	userAgent string
-	slots     *slots
+	gates     *gates
 }
 
 // New returns a service. It opens no connection until something is delivered.
@@ -72,7 +72,7 @@ func New(c Config) (*Service, error) {
 		store: c.Store, sealer: c.Sealer, observer: c.Observer, now: c.Now, logger: c.Logger,
 		guard:     guard{allowPrivate: c.AllowPrivate, allowHTTP: c.AllowHTTP},
 		userAgent: cmp.Or(c.UserAgent, "Tongbao-Webhook"),
-		slots:     newSlots(cmp.Or(c.SlotsPerEndpoint, 8)),
+		gates:     newGates(cmp.Or(c.SlotsPerEndpoint, 8)),
 	}
 	if s.now == nil {
 		s.now = time.Now

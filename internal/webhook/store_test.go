@@ -98,15 +98,16 @@ func (m *memory) WebhookByID(_ context.Context, appID, id string) (Webhook, erro
 	return w, nil
 }
 
-func (m *memory) RecordDelivery(ctx context.Context, d Delivery, state State, next time.Time) error {
+func (m *memory) RecordDelivery(ctx context.Context, d Delivery, round int64, state State, next time.Time) (moved bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	w := m.webhooks[d.WebhookID]
+	moved = round == w.Round && w.State != Delivered
 	switch {
-	case d.Try != w.Tries+1:
+	case moved && d.Try != w.Tries+1:
 		m.t.Errorf("try %d follows %d tries", d.Try, w.Tries)
 	case d.Success != (d.Error == "") || d.Success != (state == Delivered):
 		m.t.Errorf("success %t with %q makes the webhook %s", d.Success, d.Error, state)
@@ -117,10 +118,12 @@ func (m *memory) RecordDelivery(ctx context.Context, d Delivery, state State, ne
 	case d.AppID == "" || d.EndpointID == "" || d.EventID == "" || d.EventType == "" || d.Duration < 0 || next.Nanosecond()%1e6 != 0:
 		m.t.Errorf("a delivery that cannot be: %+v, next %v", d, next)
 	}
-	w.Tries, w.State, w.NextTryAt = d.Try, state, next
-	m.webhooks[d.WebhookID] = w
+	if moved {
+		w.Tries, w.State, w.NextTryAt = d.Try, state, next
+		m.webhooks[d.WebhookID] = w
+	}
 	m.deliveries = append(m.deliveries, d)
-	return m.down
+	return moved, m.down
 }
 
 func (m *memory) Deliveries(_ context.Context, f DeliveryFilter) ([]Delivery, error) {
@@ -152,7 +155,7 @@ func (m *memory) Retry(_ context.Context, appID, webhookID string, at time.Time)
 	if !ok || w.AppID != appID {
 		return ErrNotFound
 	}
-	w.State, w.Tries, w.NextTryAt = Pending, 0, at
+	w.State, w.Round, w.Tries, w.NextTryAt = Pending, w.Round+1, 0, at
 	m.webhooks[webhookID] = w
 	return m.down
 }

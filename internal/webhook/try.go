@@ -27,6 +27,13 @@ type answer struct {
 
 func (a answer) success() bool { return a.failure == "" }
 
+func (a answer) verdict() verdict {
+	if a.success() {
+		return healthy
+	}
+	return failing
+}
+
 // try posts the webhook once. The error is ours: nothing was sent.
 func (s *Service) try(ctx context.Context, w Webhook) (answer, error) {
 	now := s.clock()

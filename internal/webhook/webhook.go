@@ -47,7 +47,8 @@ type Webhook struct {
 	EventID    string
 	EventType  string
 	State      State
-	Tries      int
+	Round      int64 // from 0; every [Store.Retry] begins the next, with a schedule of its own
+	Tries      int   // in this round
 	NextTryAt  time.Time
 	CreatedAt  time.Time
 
@@ -63,7 +64,7 @@ type Delivery struct {
 	EndpointID string
 	EventID    string
 	EventType  string
-	Try        int // from 1
+	Try        int // from 1 in every round
 	Success    bool
 	StatusCode int    // 0: no answer
 	Error      string // what went wrong, in words for the app's engineer; never the answer's body
@@ -93,11 +94,14 @@ type Store interface {
 
 	// WebhookByID loads a webhook with its event's body and its endpoint; ErrNotFound where the endpoint was deleted.
 	WebhookByID(ctx context.Context, appID, id string) (Webhook, error)
-	// RecordDelivery commits a try with what it makes of the webhook: its state, and when to try next.
-	RecordDelivery(ctx context.Context, d Delivery, state State, nextTryAt time.Time) error
+	// RecordDelivery commits a try with what it makes of the webhook: its state, and when to try next. round is the
+	// webhook's when it was loaded for the try. Where another round has begun since, or the webhook is delivered, the
+	// try is kept all the same, but the webhook stays as it is and moved is false.
+	RecordDelivery(ctx context.Context, d Delivery, round int64, state State, nextTryAt time.Time) (moved bool, err error)
 	Deliveries(context.Context, DeliveryFilter) ([]Delivery, error)
 	DeliveryByID(ctx context.Context, appID, id string) (Delivery, error)
-	// Retry makes a webhook pending again and commits the job that delivers it at once. Its schedule starts anew.
+	// Retry begins the webhook's next round: it is pending again, its schedule starts anew, and the job that delivers it
+	// at once is committed. A try still under way no longer changes it.
 	Retry(ctx context.Context, appID, webhookID string, at time.Time) error
 }
 

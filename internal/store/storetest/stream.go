@@ -18,12 +18,12 @@ func AddApp(t *testing.T, s *store.Store, id string) {
 	}
 }
 
-// AddEvents commits n events of an app, each on its own, and returns their ids in order.
-func AddEvents(t *testing.T, s *store.Store, appID string, n int) []string {
+// AddEvents commits the events of an app numbered from first up to but not including end, each on its own, and
+// returns their ids in order.
+func AddEvents(t *testing.T, s *store.Store, appID string, first, end int) []string {
 	t.Helper()
-	known := len(EventIDs(t, s, appID, ""))
 	var ids []string
-	for i := known; i < known+n; i++ {
+	for i := first; i < end; i++ {
 		e := payment.Event{
 			ID: fmt.Sprintf("evt_%026d", i), AppID: appID, Type: payment.EventPaymentCreated, ResourceType: "payment",
 			ResourceID: fmt.Sprintf("pay_%026d", i), Sequence: 1, CreatedAt: time.UnixMilli(1), Object: []byte(`{}`),
