@@ -22,7 +22,8 @@ const (
 //
 // An address is "host:port". Without a host it is 127.0.0.1; port 0 takes a free one; empty takes the default.
 type Config struct {
-	// Dir holds identities and state; it is created with mode 0700. Empty: fresh identities, and nothing outlives the process.
+	// Dir holds identities and state; it is created with mode 0700, and no two sandboxes may use it at once. Empty: fresh
+	// identities, and nothing outlives the process.
 	Dir string
 	// Listen and Backup are the provider's two hosts in plain HTTP.
 	Listen, Backup string
@@ -41,6 +42,12 @@ type Config struct {
 	Real func() time.Time
 	// Logger receives what the operator should see. Nil: silent.
 	Logger *slog.Logger
+}
+
+// Check tells all that is wrong with the configuration. [Open] does it by itself.
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
 }
 
 // withDefaults returns the configuration with every address in full, or all that is wrong with it.

@@ -42,7 +42,11 @@ func (s *Sandbox) controlHandler() http.Handler {
 			"DELETE /faults/{id}", "DELETE /faults", "GET /journal", "POST /notifications/{id}/resend", "POST /reset",
 		}})
 	})
-	return localOnly(http.NewCrossOriginProtection().Handler(mux))
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		control.Refuse(w, http.StatusForbidden, control.Problem{Error: "the control API takes no requests from other sites' pages; call it from a program or a terminal"})
+	}))
+	return localOnly(sameOrigin.Handler(mux))
 }
 
 // localOnly refuses requests that name another host: a web page whose name was made to point here must not get through.

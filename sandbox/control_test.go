@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -102,6 +103,29 @@ func TestControlIsLocal(t *testing.T) {
 			r.Header.Set("Origin", "https://evil.example.com")
 			r.Header.Set("Sec-Fetch-Site", "cross-site")
 			want(t, "status of "+address, status(t, r), 403)
+		}
+	})
+
+	t.Run("ARefusedSiteIsToldInJSON", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		r, err := http.NewRequest(http.MethodPost, b.sandbox.ControlURL()+"/reset", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "status", response.StatusCode, 403)
+		if text, ok := b.decode(body)["error"].(string); !ok || text == "" {
+			t.Fatalf("answered %s", body)
 		}
 	})
 

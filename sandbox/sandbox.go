@@ -44,7 +44,8 @@ type Sandbox struct {
 	wechatpay   *wechatpaysim.Provider
 
 	primary, backup, control, phone *door
-	tls                             *door // nil: off
+	tls                             *door    // nil: off
+	lock                            *os.File // nil: in memory
 	closing                         sync.Once
 	closed                          error
 }
@@ -63,6 +64,9 @@ func Open(config Config) (*Sandbox, error) {
 }
 
 func (s *Sandbox) open() error {
+	if err := s.takeDirectory(); err != nil {
+		return err
+	}
 	ids, err := s.identities()
 	if err != nil {
 		return err
@@ -101,14 +105,6 @@ func (s *Sandbox) open() error {
 func (s *Sandbox) identities() (identity.Identities, error) {
 	dir := s.config.Dir
 	if dir != "" {
-		absolute, err := filepath.Abs(dir)
-		if err != nil {
-			return identity.Identities{}, err
-		}
-		dir, s.config.Dir = absolute, absolute
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return identity.Identities{}, fmt.Errorf("make the directory: %w", err)
-		}
 		ids, err := readIdentities(dir)
 		if err == nil || !errors.Is(err, os.ErrNotExist) {
 			if err != nil {
@@ -252,7 +248,7 @@ func (s *Sandbox) Serve(ctx context.Context) error {
 	return s.Close()
 }
 
-// Close gives back the addresses and the state file. Serve does it by itself.
+// Close gives back the addresses, the state file and the directory. Serve does it by itself.
 func (s *Sandbox) Close() error {
 	s.closing.Do(func() {
 		for _, d := range s.doors() {
@@ -262,6 +258,9 @@ func (s *Sandbox) Close() error {
 			s.wechatpay.Close()
 		}
 		s.closed = s.log.Close()
+		if s.lock != nil {
+			s.closed = errors.Join(s.closed, s.lock.Close())
+		}
 	})
 	return s.closed
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/access"
-	"github.com/tongbao-pay/tongbao/internal/config"
 	"github.com/tongbao-pay/tongbao/internal/payment"
 	"github.com/tongbao-pay/tongbao/internal/server"
 )
@@ -34,11 +33,14 @@ type appCommand struct {
 	List   appListCommand   `cmd:"" help:"List the apps."`
 }
 
+// Help is shown by --help.
+func (appCommand) Help() string { return "Example: tongbao app create shop --name 'Web shop'" }
+
 type appCreateCommand struct {
 	configured
 	ID               string `arg:"" help:"1 to 32 of a-z, 0-9, - and _."`
 	Name             string `help:"For people. Default: the id."`
-	LatePayment      string `help:"What happens to money that arrives after a payment has ended." enum:"refund,accept,review" default:"refund"`
+	LatePayment      string `help:"What happens to money that arrives after a payment has ended: ${enum}. Default: ${default}." enum:"refund, accept, review" default:"refund"`
 	RequireSignature bool   `help:"Refuse bearer keys: every request must be signed."`
 }
 
@@ -56,6 +58,11 @@ func (c *appCreateCommand) Run(ctx context.Context, sys system) error {
 }
 
 type appListCommand struct{ configured }
+
+// Help is shown by --help.
+func (appListCommand) Help() string {
+	return "Example: tongbao app list --config /etc/tongbao/tongbao.yaml"
+}
 
 func (c *appListCommand) Run(ctx context.Context, sys system) error {
 	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
@@ -77,6 +84,9 @@ type keyCommand struct {
 	List   keyListCommand   `cmd:"" help:"List an app's keys."`
 	Revoke keyRevokeCommand `cmd:"" help:"Revoke a key; replicas notice within seconds."`
 }
+
+// Help is shown by --help.
+func (keyCommand) Help() string { return "Example: tongbao key create shop --expires-in 2160h" }
 
 type keyCreateCommand struct {
 	configured
@@ -114,6 +124,9 @@ type keyListCommand struct {
 	App string `arg:"" help:"The app's id."`
 }
 
+// Help is shown by --help.
+func (keyListCommand) Help() string { return "Example: tongbao key list shop" }
+
 func (c *keyListCommand) Run(ctx context.Context, sys system) error {
 	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
 		keys, err := f.Access.Keys(ctx, c.App)
@@ -141,52 +154,11 @@ type keyRevokeCommand struct {
 	ID string `arg:"" help:"The key's id, ak_..."`
 }
 
+// Help is shown by --help.
+func (keyRevokeCommand) Help() string {
+	return "Example: tongbao key revoke ak_01JZ8Q6W3B5T7R9N2M4K6H8G0F"
+}
+
 func (c *keyRevokeCommand) Run(ctx context.Context, sys system) error {
 	return c.onFoundation(ctx, sys, func(f *server.Foundation) error { return f.Access.RevokeKey(ctx, c.ID) })
-}
-
-type accountCommand struct {
-	Add  accountAddCommand  `cmd:"" help:"Add an account, or replace one, from a file."`
-	List accountListCommand `cmd:"" help:"List the accounts."`
-}
-
-type accountAddCommand struct {
-	configured
-	File string `required:"" type:"existingfile" help:"YAML with one account, as under 'accounts:' of the configuration file." placeholder:"FILE"`
-}
-
-// Help is shown by --help.
-func (accountAddCommand) Help() string {
-	return "The keys it names are read, sealed and stored in the database; the files are not needed after.\n\nExample: tongbao account add --file wechat-main.yaml"
-}
-
-func (c *accountAddCommand) Run(ctx context.Context, sys system) error {
-	account, err := config.LoadAccount(c.File)
-	if err != nil {
-		return err
-	}
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
-		if err := f.PutAccount(ctx, account); err != nil {
-			return err
-		}
-		fmt.Fprintf(sys.stdout, "account %s stored, its keys sealed\n", account.ID)
-		return nil
-	})
-}
-
-type accountListCommand struct{ configured }
-
-func (c *accountListCommand) Run(ctx context.Context, sys system) error {
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
-		accounts, err := f.Access.Accounts(ctx)
-		if err != nil {
-			return err
-		}
-		w := tabwriter.NewWriter(sys.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tCHANNEL\tDISABLED\tUPDATED\tSETTINGS")
-		for _, a := range accounts {
-			fmt.Fprintf(w, "%s\t%s\t%t\t%s\t%s\n", a.ID, a.Channel, a.Disabled, a.UpdatedAt.Format(time.RFC3339), a.Settings)
-		}
-		return w.Flush()
-	})
 }

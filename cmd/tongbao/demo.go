@@ -10,16 +10,16 @@ import (
 )
 
 type demoCommand struct {
-	Once   bool   `help:"Play the scripted journey, prove each step, and exit 0 only if every step held."`
-	Data   string `help:"Keep identities and databases here. Default: a temporary folder, removed at the end." type:"path" placeholder:"DIR"`
-	Listen string `help:"The gateway's address. Default: 127.0.0.1:8080, or a free port where that is taken." placeholder:"ADDR"`
+	Once   bool    `help:"Play the scripted journey, prove each step, and exit 0 only if every step held."`
+	Data   string  `help:"Keep identities and databases here. Default: a temporary folder, removed at the end." type:"path" placeholder:"DIR"`
+	Listen address `help:"The gateway's address. Default: 127.0.0.1:8080, or a free port where that is taken." placeholder:"ADDR"`
 }
 
 // Help is shown by --help.
 func (demoCommand) Help() string { return "Example: tongbao demo --once" }
 
 func (c *demoCommand) Run(ctx context.Context, sys system) error {
-	cfg := demo.Config{Data: c.Data, Listen: c.Listen, Version: version(), Logger: telemetry.NewLogger(sys.stderr, config.Log{Level: "warn", Format: "text"})}
+	cfg := demo.Config{Data: c.Data, Listen: string(c.Listen), Version: version(), Logger: telemetry.NewLogger(sys.stderr, config.Log{Level: "warn", Format: "text"})}
 	if c.Once {
 		return demo.Once(ctx, cfg, sys.stdout)
 	}

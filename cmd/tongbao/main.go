@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -52,6 +53,7 @@ func (s system) getenv(name string) string {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := run(ctx, os.Args[1:], system{stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ()})
 	stop()
 	os.Exit(code)
@@ -61,7 +63,7 @@ func main() {
 func run(ctx context.Context, args []string, sys system) (code int) {
 	var c commands
 	parser, err := kong.New(&c,
-		kong.Name("tongbao"), kong.Description("Tongbao (通宝) takes WeChat Pay payments for your applications, never loses one and never counts one twice."),
+		kong.Name("tongbao"), kong.Description("Tongbao (通宝) takes WeChat Pay payments for your applications, never loses one and never counts one twice.\n\nExample: tongbao demo"),
 		kong.UsageOnError(), kong.Writers(sys.stdout, sys.stderr), kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
@@ -69,14 +71,19 @@ func run(ctx context.Context, args []string, sys system) (code int) {
 		panic(err) // unreachable: the command line's own description is wrong
 	}
 	defer func() { // help ends the parse in the middle
-		if e, ok := recover().(exit); ok {
-			code = int(e)
-		} else if r := recover(); r != nil {
-			panic(r)
+		switch v := recover().(type) {
+		case nil:
+		case exit:
+			code = int(v)
+		default:
+			panic(v)
 		}
 	}()
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(slices.Clone(args[1:]), "--help")
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {

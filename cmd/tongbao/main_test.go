@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
 // tongbao runs one command line in a folder of its own and returns what it printed.
@@ -36,19 +38,31 @@ func TestCommandLine(t *testing.T) {
 			t.Fatalf("code %d, printed %q", code, out)
 		}
 	})
-	t.Run("EveryCommandHasHelp", func(t *testing.T) {
-		for _, command := range [][]string{{"demo"}, {"serve"}, {"sandbox"}, {"app", "create"}, {"key", "create"}, {"account", "add"}, {"migrate"}, {"version"}, {"config"}} {
+	t.Run("EveryCommandHasHelpWithAnExample", func(t *testing.T) {
+		for _, command := range everyCommand(t) {
 			code, out, errs := tongbao(t, nil, append(command, "--help")...)
-			if code != exitDone || !strings.Contains(out, "Usage:") {
+			if code != exitDone || !strings.Contains(out, "Usage:") || !strings.Contains(out, "Example: tongbao "+strings.Join(command, " ")) {
 				t.Errorf("%v --help: code %d, printed %q and %q", command, code, out, errs)
 			}
 		}
 	})
-	t.Run("ALongRunningCommandShowsAnExample", func(t *testing.T) {
-		for _, command := range []string{"demo", "serve", "sandbox"} {
-			if _, out, _ := tongbao(t, nil, command, "--help"); !strings.Contains(out, "Example: tongbao "+command) {
-				t.Errorf("%s --help has no example: %q", command, out)
+	t.Run("HelpIsACommandToo", func(t *testing.T) {
+		for _, command := range [][]string{nil, {"serve"}, {"app", "create"}} {
+			code, out, _ := tongbao(t, nil, append([]string{"help"}, command...)...)
+			_, want, _ := tongbao(t, nil, append(command, "--help")...)
+			if code != exitDone || out != want {
+				t.Errorf("help %v: code %d, printed %q, want %q", command, code, out, want)
 			}
+		}
+	})
+	t.Run("HelpShowsTheAllowedValues", func(t *testing.T) {
+		if _, out, _ := tongbao(t, nil, "app", "create", "--help"); !strings.Contains(out, "refund, accept, review") {
+			t.Errorf("printed %q", out)
+		}
+	})
+	t.Run("HelpTellsWhatMigrateAloneDoes", func(t *testing.T) {
+		if _, out, _ := tongbao(t, nil, "migrate", "--help"); !strings.Contains(out, "it runs 'up'") {
+			t.Errorf("printed %q", out)
 		}
 	})
 	for name, args := range map[string][]string{
@@ -60,6 +74,11 @@ func TestCommandLine(t *testing.T) {
 		"AnUnknownPolicyIsWrongUsage":    {"app", "create", "shop", "--late-payment", "keep"},
 		"ANumberThatIsNoneIsWrongUsage":  {"sandbox", "--seed", "many"},
 		"ALateSurplusArgumentWrongUsage": {"version", "now"},
+		"HelpOnNoCommandIsWrongUsage":    {"help", "pay"},
+		"AnAddressWithoutPortWrongUsage": {"sandbox", "--listen", "abc"},
+		"APortAloneIsWrongUsage":         {"demo", "--listen", "999999"},
+		"AControlForOthersIsWrongUsage":  {"sandbox", "--control", "0.0.0.0:0"},
+		"APortOutOfRangeIsWrongUsage":    {"sandbox", "--tls", "127.0.0.1:65536"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, _, errs := tongbao(t, nil, args...)
@@ -78,6 +97,27 @@ func TestCommandLine(t *testing.T) {
 			t.Fatalf("code %d, printed %q", code, errs)
 		}
 	})
+}
+
+// everyCommand is the command line's every command and group of commands.
+func everyCommand(t *testing.T) [][]string {
+	t.Helper()
+	var c commands
+	parser, err := kong.New(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all [][]string
+	err = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+		if n, ok := node.(*kong.Node); ok && n.Type == kong.CommandNode {
+			all = append(all, strings.Fields(n.Path()))
+		}
+		return next(nil)
+	})
+	if err != nil || len(all) < 12 {
+		t.Fatalf("found %v, %v", all, err)
+	}
+	return all
 }
 
 func TestInstallation(t *testing.T) {

@@ -9,12 +9,14 @@ import (
 )
 
 type migrateCommand struct {
-	Up     migrateUpCommand     `cmd:"" help:"Bring the schema up to date." default:"withargs"`
+	Up     migrateUpCommand     `cmd:"" help:"Bring the schema up to date; 'tongbao migrate' alone does this." default:"withargs"`
 	Status migrateStatusCommand `cmd:"" help:"Tell the schema's version and the one this program needs."`
 }
 
 // Help is shown by --help.
-func (migrateCommand) Help() string { return "Example: tongbao migrate status --config tongbao.yaml" }
+func (migrateCommand) Help() string {
+	return "Without 'up' or 'status' it runs 'up'.\n\nExample: tongbao migrate status --config /etc/tongbao/tongbao.yaml"
+}
 
 func (c configured) onStore(ctx context.Context, sys system, do func(*store.Store) error) error {
 	cfg, err := c.load(sys)
@@ -34,6 +36,11 @@ func (c configured) onStore(ctx context.Context, sys system, do func(*store.Stor
 
 type migrateUpCommand struct{ configured }
 
+// Help is shown by --help.
+func (migrateUpCommand) Help() string {
+	return "Example: tongbao migrate up --config /etc/tongbao/tongbao.yaml"
+}
+
 func (c *migrateUpCommand) Run(ctx context.Context, sys system) error {
 	return c.onStore(ctx, sys, func(s *store.Store) error {
 		ran, err := server.Migrate(ctx, s)
@@ -46,6 +53,11 @@ func (c *migrateUpCommand) Run(ctx context.Context, sys system) error {
 }
 
 type migrateStatusCommand struct{ configured }
+
+// Help is shown by --help.
+func (migrateStatusCommand) Help() string {
+	return "Example: tongbao migrate status --config /etc/tongbao/tongbao.yaml"
+}
 
 func (c *migrateStatusCommand) Run(ctx context.Context, sys system) error {
 	return c.onStore(ctx, sys, func(s *store.Store) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -42,8 +43,26 @@ func (c *serveCommand) Run(ctx context.Context, sys system) error {
 	if err != nil {
 		return err
 	}
-	if k := s.FirstKey; k != nil {
-		fmt.Fprintf(sys.stdout, "First start. An app %q was created with this API key, shown this once:\n\n    %s\n\nAdd the merchant's account with 'tongbao account add', then create payments at %s/docs\n\n", k.AppID, k.Secret.Reveal(), s.URL())
+	if err := greet(ctx, sys, s); err != nil {
+		return errors.Join(err, s.Close())
 	}
 	return s.Serve(ctx)
+}
+
+// greet tells what a new installation needs next.
+func greet(ctx context.Context, sys system, s *server.Server) error {
+	accounts, err := s.Access.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	if k := s.FirstKey; k != nil {
+		fmt.Fprintf(sys.stdout, "First start. An app %q was created with this API key, shown this once:\n\n    %s\n\n", k.AppID, k.Secret.Reveal())
+	}
+	switch {
+	case len(accounts) == 0:
+		fmt.Fprintf(sys.stdout, "Add the merchant's account with 'tongbao account add', then create payments at %s/docs\n\n", s.URL())
+	case s.FirstKey != nil:
+		fmt.Fprintf(sys.stdout, "Create payments at %s/docs\n\n", s.URL())
+	}
+	return nil
 }

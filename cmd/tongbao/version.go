@@ -10,6 +10,9 @@ import (
 
 type versionCommand struct{}
 
+// Help is shown by --help.
+func (versionCommand) Help() string { return "Example: tongbao version" }
+
 func (versionCommand) Run(sys system) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "tongbao %s\n", version())
