@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -146,9 +147,7 @@ func account(t *testing.T, change map[string]string) string {
 		"private_key_file": c.Path(w.MerchantPrivateKeyFile), "api_v3_key": w.APIv3Key, "public_key_id": w.PublicKeyID, "public_key_file": c.Path(w.PublicKeyFile),
 		"base_url": w.BaseURL, "backup_url": w.BackupURL,
 	}
-	for name, value := range change {
-		settings[name] = value
-	}
+	maps.Copy(settings, change)
 	var b strings.Builder
 	b.WriteString("accounts:\n  -")
 	for name, value := range settings {
