@@ -16,7 +16,8 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/money"
 )
 
-// CreateRequest is an app's wish to collect money.
+// CreateRequest is an app's wish to collect money. Its JSON identifies the content that a repeat must have again: a
+// field added later must be left out of it when empty, or repeats of older requests turn into conflicts.
 type CreateRequest struct {
 	OutTradeNo  string            `json:"out_trade_no"`
 	Amount      int64             `json:"amount"`
