@@ -30,6 +30,7 @@ type commands struct {
 	App     appCommand     `cmd:"" help:"Create and list the apps that may call the API."`
 	Key     keyCommand     `cmd:"" help:"Create, list and revoke the API keys of apps."`
 	Account accountCommand `cmd:"" help:"Add and list the merchant's accounts at providers."`
+	Review  reviewCommand  `cmd:"" help:"List what waits for a person (runs list)."`
 	Config  configCommand  `cmd:"" help:"Print the effective configuration, without its secrets."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to date, or tell how it stands."`
 	Version versionCommand `cmd:"" help:"Print version, commit, Go and build settings."`

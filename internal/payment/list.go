@@ -34,9 +34,10 @@ type EventFilter struct {
 	After      string // an event id; events committed later follow
 }
 
-// ReviewFilter narrows a list of reviews; empty fields do not.
+// ReviewFilter narrows a list of reviews. Reviews of what belongs to no app have an empty AppID.
 type ReviewFilter struct {
 	AppID    string
+	AnyApp   bool // for operators: AppID does not count
 	OpenOnly bool
 }
 

@@ -155,10 +155,12 @@ func (s *Store) Refunds(ctx context.Context, rf payment.RefundFilter, page payme
 	return all, next, nil
 }
 
-// Reviews lists an app's reviews, newest first. next is empty at the end.
+// Reviews lists reviews, newest first. next is empty at the end.
 func (s *Store) Reviews(ctx context.Context, rf payment.ReviewFilter, page payment.Page) (reviews []*payment.Review, next string, err error) {
-	var f filter
-	f.add("app_id = ?", rf.AppID)
+	f := filter{conditions: []string{"1 = 1"}}
+	if !rf.AnyApp {
+		f.add("app_id = ?", rf.AppID)
+	}
 	if rf.OpenOnly {
 		f.add("resolved_at = ?", int64(0))
 	}

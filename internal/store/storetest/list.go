@@ -156,10 +156,17 @@ func reviewsArePagedAndFiltered(t *testing.T, b *bundle) {
 	if err != nil || len(open) != 2 || open[0].ID != "rvw_2" || open[1].ID != "rvw_0" || next != "" {
 		t.Error(open, next, err)
 	}
+	ofNobody := review("rvw_9", "EV-1")
+	ofNobody.Reviews[0].AppID = ""
+	b.commit(&payment.Change{Reviews: ofNobody.Reviews})
+	all, _, err := b.Reviews(t.Context(), payment.ReviewFilter{AnyApp: true}, payment.Page{Limit: 10})
+	if err != nil || len(all) != 4 {
+		t.Error("of any app:", all, err)
+	}
 }
 
 func aBrokenCursorIsRefused(t *testing.T, b *bundle) {
-	for _, cursor := range []string{"x", "é", "MTIz", "IA", "MTIzIA==", "' OR 1=1"} {
+	for _, cursor := range []string{"x", "é", "MTIz", "IA", "MTIzIA==", "' OR 1=1", "MSAA", "MSD_", "MSB4"} {
 		page := payment.Page{Limit: 10, Cursor: cursor}
 		if _, _, err := b.Payments(t.Context(), payment.PaymentFilter{AppID: appID}, page); !isUnknown(err, "cursor") {
 			t.Errorf("payments, %q: %v", cursor, err)
