@@ -201,3 +201,28 @@ func TestSync(t *testing.T) {
 		}
 	})
 }
+
+func TestAnOrderThatALostRequestLeftOpenIsClosedLater(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t)
+	b.provider.next("place", lostRequest())
+	created, err := b.Create(t.Context(), b.app, b.request("order"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := created.Payment
+	b.run(30 * time.Second) // nobody can still be placing it
+	if p, err = b.Close(t.Context(), "app", p.ID); err != nil || p.Status != payment.Closed {
+		t.Fatal(p, err)
+	}
+	tradeNo := p.Current().TradeNo
+	b.provider.mu.Lock()
+	b.provider.orders[tradeNo] = &order{tradeNo: tradeNo, appID: p.Current().MerchantAppID, amount: p.Amount, state: payment.OrderUnpaid}
+	b.provider.mu.Unlock()
+	b.run(15 * time.Minute)
+	b.provider.mu.Lock()
+	defer b.provider.mu.Unlock()
+	if state := b.provider.orders[tradeNo].state; state != payment.OrderClosed {
+		t.Errorf("the request arrived after the close, and its order stays %s", state)
+	}
+}
