@@ -42,11 +42,9 @@ type Config struct {
 	Logger   *slog.Logger // nil: discarded
 }
 
-// readTimeout cuts a sender that dribbles; applyTimeout leaves the provider its answer within five seconds.
-const (
-	readTimeout  = 4 * time.Second
-	applyTimeout = 4 * time.Second
-)
+// answerTimeout bounds everything from the first byte on: the provider wants its answer within five seconds. It also
+// cuts a sender that dribbles.
+const answerTimeout = 4 * time.Second
 
 // atOnce bounds how many notifications are applied at the same time. A burst then finishes one after the other;
 // all at once, each would wait for all others at every step, and none would be in time.
@@ -81,7 +79,9 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// An unsupported deadline, as in a test's recorder, leaves the server's own.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(answerTimeout))
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
 	n, err := door.Parse(r.WithContext(ctx))
 	if err != nil {
 		h.observe(ctx, ch, "refused", time.Time{})
@@ -90,8 +90,6 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	span.SetAttributes(attribute.String("notification.id", n.ID), attribute.String("notification.type", n.EventType))
-	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
-	defer cancel()
 	verdict, err := h.apply(ctx, n)
 	if err != nil {
 		h.observe(ctx, ch, "failed", time.Time{})

@@ -73,7 +73,7 @@ func (s *Service) Refund(ctx context.Context, appID string, req RefundRequest) (
 		}
 		return earlier, false, again
 	}
-	p, err = s.sendRefund(context.WithoutCancel(ctx), p, r.ID)
+	p, err = s.sendRefund(context.WithoutCancel(ctx), p, r.ID, firstSend)
 	if _, ok := errors.AsType[*ChannelError](err); err != nil && !ok {
 		return nil, false, err
 	}
@@ -157,9 +157,16 @@ func (c *Change) addRefund(r *Refund, now, followAt time.Time) {
 	c.Jobs = append(c.Jobs, Job{Kind: FollowRefund, AppID: p.AppID, ResourceID: r.ID, At: followAt})
 }
 
+// Whether a refund may have been sent before. A provider that refuses both the refund and the question about it, as it
+// does when a key is wrong, tells the outcome of a first send and not that of an earlier one.
+const (
+	firstSend    = true
+	repeatedSend = false
+)
+
 // sendRefund asks the provider for a refund, always under its one number. A [*ChannelError] means that the
 // outcome is not known or not final; the refund that comes with it stays pending.
-func (s *Service) sendRefund(ctx context.Context, p *Payment, refundID string) (*Payment, error) {
+func (s *Service) sendRefund(ctx context.Context, p *Payment, refundID string, first bool) (*Payment, error) {
 	ctx, cancel := context.WithTimeout(about(ctx, p.ID), s.placeTimeout+commitTimeout)
 	defer cancel()
 	r := p.RefundByID(refundID)
@@ -180,7 +187,7 @@ func (s *Service) sendRefund(ctx context.Context, p *Payment, refundID string) (
 		if err == nil {
 			return s.applyRefundReport(ctx, p, report, nil)
 		}
-		if asked := channelError(err); asked.Outcome == Absent || asked.Outcome == Refused {
+		if asked := channelError(err); asked.Outcome == Absent || first && asked.Outcome == Refused {
 			return s.refuseRefund(ctx, p, refundID, refusal)
 		}
 	}
@@ -369,7 +376,7 @@ func (s *Service) FollowRefund(ctx context.Context, appID, id string) (again tim
 	p, err = s.askRefund(ctx, p, id)
 	ce, isChannel := errors.AsType[*ChannelError](err)
 	if isChannel && ce.Outcome == Absent && r.Status == RefundPending && !s.sending(r) {
-		p, err = s.sendRefund(ctx, p, id)
+		p, err = s.sendRefund(ctx, p, id, repeatedSend)
 		ce, isChannel = errors.AsType[*ChannelError](err)
 	}
 	if isChannel {

@@ -385,6 +385,22 @@ func TestRefundOutcomes(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	})
+	t.Run("AWrongKeyAfterALostAnswerDoesNotReleaseTheAmount", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.paid()
+		b.provider.next("refund", lostAnswer(), refusal("SIGN_ERROR"))
+		b.provider.next("query refund", slices.Repeat([]effect{{outcome: payment.Absent}}, 3)...) // behind itself
+		r := b.refund(p, "r1", 300)
+		b.run(15 * time.Second)
+		b.provider.next("query refund", refusal("SIGN_ERROR")) // the key was revoked meanwhile
+		b.run(25 * time.Second)
+		if got := b.load(p); got.AmountRefunding != 300 {
+			t.Errorf("%d reserved, the refund is %s", got.AmountRefunding, got.RefundByID(r.ID).Status)
+		}
+		b.run(time.Hour)
+		b.refundStatus(p, r.ID, payment.RefundProcessing)
+	})
 	t.Run("TwoSendsOfOneRefundNeverOverlap", func(t *testing.T) {
 		t.Parallel()
 		b := newBundle(t)
