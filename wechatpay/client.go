@@ -9,9 +9,15 @@ import (
 	"time"
 )
 
-// Client speaks to WeChat Pay for one merchant. It is safe for concurrent use; make one and keep it, so
-// that connections and keys are shared.
+// Client speaks to WeChat Pay for one merchant, or for one of its sub-merchants ([Client.ForSubMerchant]). It is
+// safe for concurrent use; make one and keep it, so that connections and keys are shared.
 type Client struct {
+	*core
+	sub SubMerchant // zero: merchant mode
+}
+
+// core is what all Clients of one merchant share.
+type core struct {
 	merchant  merchantKey
 	aead      cipher.AEAD // of the APIv3 key; nil without one
 	hosts     *hosts
@@ -57,7 +63,7 @@ func New(config Config) (*Client, error) {
 		certificates = append(certificates, key)
 	}
 
-	c := &Client{
+	c := &Client{core: &core{
 		merchant:  merchantKey{mchID: config.MchID, serialNo: config.SerialNo, signer: config.Signer},
 		aead:      aead,
 		hosts:     newHosts(config.BaseURL, config.BackupURL),
@@ -76,7 +82,7 @@ func New(config Config) (*Client, error) {
 		downloadEnabled:      config.DownloadCertificates,
 		certificateRefresh:   config.CertificateRefresh,
 		unknownSerialRefresh: config.UnknownSerialRefresh,
-	}
+	}}
 	c.keys.Store(newKeySet(c.publicKeys, c.publicKeyID, certificates))
 	return c, nil
 }

@@ -234,7 +234,7 @@ func TestVectorsSensitiveFields(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			client := &Client{merchant: merchantKey{signer: privateKey(t, c.DecryptWith)}}
+			client := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, c.DecryptWith)}}}
 			got, err := client.DecryptSensitive(c.Ciphertext)
 			if c.Plaintext == nil {
 				if !errors.Is(err, ErrDecrypt) {
@@ -257,7 +257,7 @@ func TestSensitiveFieldsRoundTrip(t *testing.T) {
 		if err != nil || serial != testPublicKeyID || len(ciphertext) != 344 {
 			t.Fatalf("serial %s, %d characters, %v", serial, len(ciphertext), err)
 		}
-		provider := &Client{merchant: merchantKey{signer: privateKey(t, "wechatpay_pubkey_mode_private_key.pem")}}
+		provider := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, "wechatpay_pubkey_mode_private_key.pem")}}}
 		if got, err := provider.DecryptSensitive(ciphertext); err != nil || string(got) != plaintext {
 			t.Errorf("got %q, %v", string(got), err)
 		}
