@@ -24,7 +24,8 @@ const recordClock = "clock"
 // controlHandler serves the control API: what belongs to the sandbox here, what belongs to a provider under its name.
 func (s *Sandbox) controlHandler() http.Handler {
 	mux := http.NewServeMux()
-	s.wechatpay.HandleControl(mux)
+	routes := append(s.wechatpay.HandleControl(mux), "GET /clock", "POST /clock/advance", "GET /faults", "POST /faults",
+		"DELETE /faults/{id}", "DELETE /faults", "GET /journal", "POST /notifications/{id}/resend", "POST /reset")
 	mux.HandleFunc("GET /clock", s.getClock)
 	mux.HandleFunc("POST /clock/advance", s.advanceClock)
 	mux.HandleFunc("GET /faults", s.listFaults)
@@ -35,12 +36,7 @@ func (s *Sandbox) controlHandler() http.Handler {
 	mux.HandleFunc("POST /notifications/{id}/resend", s.resend)
 	mux.HandleFunc("POST /reset", s.reset)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		control.Refuse(w, http.StatusNotFound, control.Problem{Error: "there is no such control call", Allowed: []string{
-			"POST /wechatpay/pay", "GET /wechatpay/orders/{out_trade_no}", "GET /wechatpay/refunds/{out_refund_no}",
-			"POST /wechatpay/refunds/{out_refund_no}/settle", "GET /wechatpay/books", "POST /wechatpay/funds", "GET /wechatpay/settings",
-			"POST /wechatpay/settings", "POST /wechatpay/certificates/rotate", "GET /clock", "POST /clock/advance", "GET /faults", "POST /faults",
-			"DELETE /faults/{id}", "DELETE /faults", "GET /journal", "POST /notifications/{id}/resend", "POST /reset",
-		}})
+		control.Refuse(w, http.StatusNotFound, control.Problem{Error: "there is no such control call", Allowed: routes})
 	})
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -54,6 +54,7 @@ type WeChatPayCredentials struct {
 	BackupURL               string `json:"backup_url"`
 	MchID                   string `json:"mchid"`
 	AppID                   string `json:"appid"`
+	Name                    string `json:"name"` // 商户全称
 	OpenID                  string `json:"openid"`
 	MerchantSerialNo        string `json:"merchant_serial_no"`
 	MerchantPrivateKeyFile  string `json:"merchant_private_key_file"`
@@ -64,7 +65,32 @@ type WeChatPayCredentials struct {
 	PlatformCertificateFile string `json:"platform_certificate_file"`
 	PublicKeyID             string `json:"public_key_id"`
 	PublicKeyFile           string `json:"public_key_file"`
+
+	// SubMerchants are further merchants: the first one's 特约商户 in partner mode, receivers of combined payments and of
+	// profit sharing, and merchants of their own right.
+	SubMerchants []SubMerchantCredentials `json:"sub_merchants"`
 }
+
+// SubMerchantCredentials is what a further merchant signs and decrypts with. The provider's keys are those of all.
+type SubMerchantCredentials struct {
+	MchID                   string `json:"mchid"`
+	AppID                   string `json:"appid"`
+	Name                    string `json:"name"` // 商户全称, as profit sharing asks for it
+	MerchantSerialNo        string `json:"merchant_serial_no"`
+	MerchantPrivateKeyFile  string `json:"merchant_private_key_file"`
+	MerchantCertificateFile string `json:"merchant_certificate_file"`
+	APIv3Key                string `json:"api_v3_key"`
+	APIv2Key                string `json:"api_v2_key"`
+}
+
+// String names the merchant and keeps the keys to itself.
+func (c SubMerchantCredentials) String() string { return "wechatpay merchant " + c.MchID }
+
+// GoString is String, for %#v.
+func (c SubMerchantCredentials) GoString() string { return c.String() }
+
+// LogValue is String, for logs.
+func (c SubMerchantCredentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // String names the merchant and keeps the keys to itself.
 func (c WeChatPayCredentials) String() string { return "wechatpay merchant " + c.MchID }
@@ -86,6 +112,14 @@ func (c Credentials) Path(file string) string {
 // PEM returns the content of a file that the credentials name, for a sandbox in memory too; nil if there is no such file.
 func (c Credentials) PEM(file string) []byte { return c.files[file] }
 
+// merchantFiles names the files of the merchant's certificate and key; the first merchant's are those of the provider's console.
+func merchantFiles(i int) (certificate, key string) {
+	if i == 0 {
+		return merchantCertificateFile, merchantKeyFile
+	}
+	return fmt.Sprintf("sub%d_%s", i, merchantCertificateFile), fmt.Sprintf("sub%d_%s", i, merchantKeyFile)
+}
+
 // keep turns identities into the files of a directory.
 func keep(ids identity.Identities) (map[string][]byte, error) {
 	w := ids.WeChatPay
@@ -95,15 +129,18 @@ func keep(ids identity.Identities) (map[string][]byte, error) {
 	}
 	files := map[string][]byte{
 		caFile:                  identity.EncodeCertificate(ids.CA.Cert),
-		merchantCertificateFile: identity.EncodeCertificate(w.Merchant.Cert),
 		platformCertificateFile: identity.EncodeCertificate(w.Platform.Cert),
 		publicKeyFile:           public,
 	}
 	private := map[string]func() ([]byte, error){
 		caKeyFile:            func() ([]byte, error) { return identity.EncodePrivateKey(ids.CA.Key) },
-		merchantKeyFile:      func() ([]byte, error) { return identity.EncodePrivateKey(w.Merchant.Key) },
 		platformKeyFile:      func() ([]byte, error) { return identity.EncodePrivateKey(w.Platform.Key) },
 		publicKeyPrivateFile: func() ([]byte, error) { return identity.EncodePrivateKey(w.PublicKey) },
+	}
+	for i, m := range w.Merchants() {
+		certificate, key := merchantFiles(i)
+		files[certificate] = identity.EncodeCertificate(m.Certificate.Cert)
+		private[key] = func() ([]byte, error) { return identity.EncodePrivateKey(m.Certificate.Key) }
 	}
 	for name, encode := range private {
 		if files[name], err = encode(); err != nil {
@@ -140,9 +177,18 @@ func readIdentities(dir string) (identity.Identities, error) {
 	}
 	w := c.WeChatPay
 	ids := identity.Identities{CA: pair(caFile, caKeyFile), WeChatPay: identity.WeChatPay{
-		MchID: w.MchID, AppID: w.AppID, OpenID: w.OpenID, APIv3Key: w.APIv3Key, APIv2Key: w.APIv2Key, PublicKeyID: w.PublicKeyID,
-		Merchant: pair(merchantCertificateFile, merchantKeyFile), Platform: pair(platformCertificateFile, platformKeyFile),
+		Merchant: identity.Merchant{
+			MchID: w.MchID, AppID: w.AppID, Name: w.Name, APIv3Key: w.APIv3Key, APIv2Key: w.APIv2Key,
+			Certificate: pair(merchantCertificateFile, merchantKeyFile),
+		},
+		OpenID: w.OpenID, PublicKeyID: w.PublicKeyID, Platform: pair(platformCertificateFile, platformKeyFile),
 	}}
+	for i, m := range w.SubMerchants {
+		ids.WeChatPay.Others = append(ids.WeChatPay.Others, identity.Merchant{
+			MchID: m.MchID, AppID: m.AppID, Name: m.Name, APIv3Key: m.APIv3Key, APIv2Key: m.APIv2Key,
+			Certificate: pair(merchantFiles(i + 1)),
+		})
+	}
 	key, err := identity.ParsePrivateKey(read(publicKeyPrivateFile))
 	if err != nil {
 		failures = append(failures, fmt.Errorf("%s: %w", publicKeyPrivateFile, err))
@@ -152,8 +198,13 @@ func readIdentities(dir string) (identity.Identities, error) {
 		failures = append(failures, fmt.Errorf("%s: not an RSA key", publicKeyPrivateFile))
 	}
 	ids.WeChatPay.PublicKey = public
-	if w.MchID == "" || w.AppID == "" || w.PublicKeyID == "" || len(w.APIv3Key) != 32 {
-		failures = append(failures, fmt.Errorf("%s lacks mchid, appid, public_key_id or a 32-byte api_v3_key", credentialsFile))
+	if w.PublicKeyID == "" || len(w.SubMerchants) == 0 {
+		failures = append(failures, fmt.Errorf("%s lacks public_key_id or sub_merchants", credentialsFile))
+	}
+	for _, m := range ids.WeChatPay.Merchants() {
+		if m.MchID == "" || m.AppID == "" || len(m.APIv3Key) != 32 {
+			failures = append(failures, fmt.Errorf("%s lacks a mchid, an appid or a 32-byte api_v3_key", credentialsFile))
+		}
 	}
 	return ids, errors.Join(failures...)
 }

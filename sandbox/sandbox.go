@@ -209,10 +209,10 @@ func (s *Sandbox) describe(ids identity.Identities) error {
 	w := ids.WeChatPay
 	s.credentials = Credentials{
 		WeChatPay: WeChatPayCredentials{
-			BaseURL: s.primary.url(), BackupURL: s.backup.url(), MchID: w.MchID, AppID: w.AppID, OpenID: w.OpenID,
-			MerchantSerialNo: w.Merchant.SerialNo(), MerchantPrivateKeyFile: merchantKeyFile, MerchantCertificateFile: merchantCertificateFile,
+			BaseURL: s.primary.url(), BackupURL: s.backup.url(), MchID: w.MchID, AppID: w.AppID, Name: w.Name, OpenID: w.OpenID,
+			MerchantSerialNo: w.Certificate.SerialNo(), MerchantPrivateKeyFile: merchantKeyFile, MerchantCertificateFile: merchantCertificateFile,
 			APIv3Key: w.APIv3Key, APIv2Key: w.APIv2Key, PlatformSerialNo: w.Platform.SerialNo(), PlatformCertificateFile: platformCertificateFile,
-			PublicKeyID: w.PublicKeyID, PublicKeyFile: publicKeyFile,
+			PublicKeyID: w.PublicKeyID, PublicKeyFile: publicKeyFile, SubMerchants: subMerchants(w.Others),
 		},
 		ControlURL: s.control.url(), PhoneURL: s.PhoneURL(), CAFile: caFile, dir: s.config.Dir, files: files,
 	}
@@ -223,6 +223,18 @@ func (s *Sandbox) describe(ids identity.Identities) error {
 		return nil
 	}
 	return writeCredentials(s.config.Dir, s.credentials)
+}
+
+func subMerchants(others []identity.Merchant) []SubMerchantCredentials {
+	subs := make([]SubMerchantCredentials, len(others))
+	for i, m := range others {
+		certificate, key := merchantFiles(i + 1)
+		subs[i] = SubMerchantCredentials{
+			MchID: m.MchID, AppID: m.AppID, Name: m.Name, MerchantSerialNo: m.Certificate.SerialNo(), MerchantPrivateKeyFile: key,
+			MerchantCertificateFile: certificate, APIv3Key: m.APIv3Key, APIv2Key: m.APIv2Key,
+		}
+	}
+	return subs
 }
 
 // Serve answers until ctx ends; then it lets requests and notifications under way finish, for 5 seconds, and closes the sandbox.

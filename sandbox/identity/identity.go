@@ -1,4 +1,4 @@
-// Package identity makes and keeps who is who in a sandbox: a merchant, the provider's keys, and a certificate authority.
+// Package identity makes and keeps who is who in a sandbox: merchants, the provider's keys, and a certificate authority.
 //
 // Everything is made at random on first start, so nothing of it can be mistaken for, or used as, a real account.
 package identity
@@ -37,14 +37,27 @@ func (c Certificate) SerialNo() string {
 // RSA returns the private key of a merchant's or provider's certificate.
 func (c Certificate) RSA() *rsa.PrivateKey { return c.Key.(*rsa.PrivateKey) }
 
-// WeChatPay is one merchant at the sandbox's WeChat Pay, and that provider's own keys.
+// Merchant is an account at the sandbox's WeChat Pay with everything it signs and decrypts with.
+type Merchant struct {
+	MchID, AppID       string
+	Name               string // 商户全称
+	APIv3Key, APIv2Key string
+	Certificate        Certificate // apiclient_cert.pem, apiclient_key.pem
+}
+
+// WeChatPay is the merchants at the sandbox's WeChat Pay, and that provider's own keys.
 type WeChatPay struct {
-	MchID, AppID, OpenID string
-	APIv3Key, APIv2Key   string
-	Merchant             Certificate // apiclient_cert.pem, apiclient_key.pem
-	Platform             Certificate // the first platform certificate
-	PublicKeyID          string
-	PublicKey            *rsa.PrivateKey // whose public half is the WeChat Pay public key
+	Merchant                // the first one, which most tests need alone; the service provider (服务商) of the others
+	Others      []Merchant  // its sub-merchants (特约商户)
+	OpenID      string      // the payer
+	Platform    Certificate // the first platform certificate
+	PublicKeyID string
+	PublicKey   *rsa.PrivateKey // whose public half is the WeChat Pay public key
+}
+
+// Merchants returns all merchants, the first one first.
+func (w WeChatPay) Merchants() []Merchant {
+	return append([]Merchant{w.Merchant}, w.Others...)
 }
 
 // Identities is everything a sandbox needs to know about itself.
@@ -59,8 +72,8 @@ func Generate(now time.Time) (Identities, error) {
 	if err != nil {
 		return Identities{}, err
 	}
-	var keys [3]*rsa.PrivateKey
-	var failures [3]error
+	var keys [4]*rsa.PrivateKey
+	var failures [4]error
 	var group sync.WaitGroup
 	for i := range keys {
 		group.Go(func() { keys[i], failures[i] = rsa.GenerateKey(rand.Reader, 2048) })
@@ -72,22 +85,30 @@ func Generate(now time.Time) (Identities, error) {
 		}
 	}
 	since := now.Add(-24 * time.Hour) // a reader's clock may be behind ours
-	w := WeChatPay{
-		MchID:     "19" + random(digits, 8),
-		AppID:     "wx" + random(hexadecimal, 16),
-		OpenID:    "o" + random(alphanumeric, 27),
-		APIv3Key:  random(alphanumeric, 32),
-		APIv2Key:  random(alphanumeric, 32),
-		PublicKey: keys[2],
-	}
-	w.PublicKeyID = "PUB_KEY_ID_01" + w.MchID + now.UTC().Format("20060102") + random(digits, 14)
-	if w.Merchant, err = ca.issue(keys[0], pkix.Name{CommonName: w.MchID, Organization: []string{"Tongbao Sandbox Merchant"}}, since); err != nil {
+	w := WeChatPay{OpenID: "o" + random(alphanumeric, 27), PublicKey: keys[2]}
+	if w.Merchant, err = ca.newMerchant("沙箱第一商贸有限公司", keys[0], since); err != nil {
 		return Identities{}, err
 	}
+	other, err := ca.newMerchant("沙箱第二商贸有限公司", keys[3], since)
+	if err != nil {
+		return Identities{}, err
+	}
+	w.Others = []Merchant{other}
+	w.PublicKeyID = "PUB_KEY_ID_01" + w.MchID + now.UTC().Format("20060102") + random(digits, 14)
 	if w.Platform, err = ca.IssuePlatform(keys[1], since); err != nil {
 		return Identities{}, err
 	}
 	return Identities{CA: ca, WeChatPay: w}, nil
+}
+
+func (c Certificate) newMerchant(name string, key *rsa.PrivateKey, since time.Time) (Merchant, error) {
+	m := Merchant{
+		MchID: "19" + random(digits, 8), AppID: "wx" + random(hexadecimal, 16), Name: name,
+		APIv3Key: random(alphanumeric, 32), APIv2Key: random(alphanumeric, 32),
+	}
+	var err error
+	m.Certificate, err = c.issue(key, pkix.Name{CommonName: m.MchID, Organization: []string{"Tongbao Sandbox Merchant"}}, since)
+	return m, err
 }
 
 // IssuePlatform issues a certificate, valid from since, that the provider signs its answers with.

@@ -24,14 +24,14 @@ func TestGenerate(t *testing.T) {
 		"api_v3_key":    {w.APIv3Key, `^[0-9A-Za-z]{32}$`},
 		"api_v2_key":    {w.APIv2Key, `^[0-9A-Za-z]{32}$`},
 		"public_key_id": {w.PublicKeyID, `^PUB_KEY_ID_01[0-9]{32}$`},
-		"serial":        {w.Merchant.SerialNo(), `^[1-7][0-9A-F]{39}$`},
+		"serial":        {w.Certificate.SerialNo(), `^[1-7][0-9A-F]{39}$`},
 	} {
 		if !regexp.MustCompile(shape.pattern).MatchString(shape.value) {
 			t.Errorf("%s: %q", name, shape.value)
 		}
 	}
-	if w.Merchant.Cert.Subject.CommonName != w.MchID {
-		t.Errorf("the merchant's certificate is for %q", w.Merchant.Cert.Subject.CommonName)
+	if w.Certificate.Cert.Subject.CommonName != w.MchID {
+		t.Errorf("the merchant's certificate is for %q", w.Certificate.Cert.Subject.CommonName)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(ids.CA.Cert)
@@ -50,12 +50,12 @@ func TestGenerate(t *testing.T) {
 
 	t.Run("PEMReadsBack", func(t *testing.T) {
 		t.Parallel()
-		key, err := identity.EncodePrivateKey(w.Merchant.Key)
+		key, err := identity.EncodePrivateKey(w.Certificate.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := identity.ParseCertificate(identity.EncodeCertificate(w.Merchant.Cert), key)
-		if err != nil || again.SerialNo() != w.Merchant.SerialNo() {
+		again, err := identity.ParseCertificate(identity.EncodeCertificate(w.Certificate.Cert), key)
+		if err != nil || again.SerialNo() != w.Certificate.SerialNo() {
 			t.Fatalf("%v", err)
 		}
 		if _, err := identity.ParseCertificate(identity.EncodeCertificate(w.Platform.Cert), key); err == nil {

@@ -7,6 +7,7 @@ package record
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -88,25 +89,44 @@ func rewrite(path string, records []Record) error {
 	return os.Rename(fresh, path)
 }
 
-// Put writes the record's present value.
-func (l *Log) Put(kind, id string, value any) error {
-	if l == nil {
-		return nil
-	}
+// Batch is records that belong to one change. Its zero value is empty; it is not safe for concurrent use.
+type Batch struct {
+	lines bytes.Buffer
+	err   error
+}
+
+// Put adds the record's present value. An error is [Log.Write]'s.
+func (b *Batch) Put(kind, id string, value any) {
 	encoded, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("encode %s: %w", kind, err)
+	if err == nil {
+		err = json.NewEncoder(&b.lines).Encode(Record{Kind: kind, ID: id, Value: encoded})
 	}
-	line, err := json.Marshal(Record{Kind: kind, ID: id, Value: encoded})
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", kind, err)
+		b.err = errors.Join(b.err, fmt.Errorf("encode %s: %w", kind, err))
+	}
+}
+
+// Write appends the records in one piece and empties the batch, also when it fails.
+func (l *Log) Write(b *Batch) error {
+	lines, err := b.lines.Bytes(), b.err
+	b.err = nil
+	defer b.lines.Reset()
+	if l == nil || len(lines) == 0 {
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.file.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write the state: %w", err)
+	if _, failure := l.file.Write(lines); failure != nil {
+		return errors.Join(err, fmt.Errorf("write the state: %w", failure))
 	}
-	return nil
+	return err
+}
+
+// Put writes one record's present value.
+func (l *Log) Put(kind, id string, value any) error {
+	var b Batch
+	b.Put(kind, id, value)
+	return l.Write(&b)
 }
 
 // Clear forgets everything.

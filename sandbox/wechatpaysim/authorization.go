@@ -54,42 +54,43 @@ func signedText(method, target, timestamp, nonce string, body []byte) string {
 	return method + "\n" + target + "\n" + timestamp + "\n" + nonce + "\n" + string(body) + "\n"
 }
 
-// authenticate checks who sent the request and that nothing of it changed on the way.
-func (p *Provider) authenticate(r *http.Request, body []byte) *apiError {
+// authenticate checks who sent the request and that nothing of it changed on the way. It returns the merchant who signed.
+func (p *Provider) authenticate(r *http.Request, body []byte) (mchID string, refusal *apiError) {
 	headers := r.Header.Values("Authorization")
 	if len(headers) != 1 {
-		return signError("authorization", "the request needs one Authorization header", nil)
+		return "", signError("authorization", "the request needs one Authorization header", nil)
 	}
 	a, wrong := parseAuthorization(headers[0])
 	if wrong != "" {
-		return signError(wrong, "missing or malformed in Authorization", nil)
+		return "", signError(wrong, "missing or malformed in Authorization", nil)
 	}
-	if a.mchID != p.identity.MchID {
-		return signError("mchid", "no such merchant", nil)
+	merchant, known := p.merchant(a.mchID)
+	if !known {
+		return "", signError("mchid", "no such merchant", nil)
 	}
-	if !strings.EqualFold(a.serialNo, p.identity.Merchant.SerialNo()) {
-		return signError("serial_no", "the merchant has no certificate of this serial number", nil)
+	if !strings.EqualFold(a.serialNo, merchant.Certificate.SerialNo()) {
+		return "", signError("serial_no", "the merchant has no certificate of this serial number", nil)
 	}
 	seconds, err := strconv.ParseInt(a.timestamp, 10, 64)
 	if err != nil {
-		return signError("timestamp", "not Unix seconds", nil)
+		return "", signError("timestamp", "not Unix seconds", nil)
 	}
 	if skew := p.clock.Real().Sub(time.Unix(seconds, 0)); skew.Abs() > skewMax {
-		return signError("timestamp", "more than 5 minutes from the provider's clock", nil)
+		return "", signError("timestamp", "more than 5 minutes from the provider's clock", nil)
 	}
 	message := signedText(r.Method, r.RequestURI, a.timestamp, a.nonce, body)
 	signature, err := base64.StdEncoding.DecodeString(a.signature)
 	if err != nil {
-		return signError("signature", "not base64", nil)
+		return "", signError("signature", "not base64", nil)
 	}
 	digest := sha256.Sum256([]byte(message))
-	public := p.identity.Merchant.Cert.PublicKey.(*rsa.PublicKey)
+	public := merchant.Certificate.Cert.PublicKey.(*rsa.PublicKey)
 	if rsa.VerifyPKCS1v15(public, crypto.SHA256, digest[:], signature) != nil {
-		return signError("signature", "sign not match", &signInformation{
+		return "", signError("signature", "sign not match", &signInformation{
 			Method: r.Method, URL: r.RequestURI, SignMessageLength: len(message), TruncatedSignMessage: truncateMessage(message),
 		})
 	}
-	return nil
+	return a.mchID, nil
 }
 
 // signInformation shows a merchant the text that the provider checked the signature against.

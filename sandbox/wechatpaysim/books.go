@@ -1,100 +1,125 @@
 package wechatpaysim
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/tongbao-pay/tongbao/sandbox/control"
 )
 
-// books are the provider's tables and the merchant's money.
+// books are the provider's tables and the money.
 type books struct {
-	orders        map[string]*order // by out_trade_no
+	orders        map[merchantNo]*order // by out_trade_no
 	byTransaction map[string]*order
-	byCredential  map[string]string  // prepay_id or code_url, old ones too, to out_trade_no
-	refunds       map[string]*refund // by out_refund_no
+	byCredential  map[string]merchantNo  // prepay_id or code_url, old ones too, to the order
+	refunds       map[merchantNo]*refund // by out_refund_no
 	byRefundID    map[string]*refund
-	totals        Totals
-	funds         funds
+	ledger
 }
 
 func newBooks() books {
 	return books{
-		orders: map[string]*order{}, byTransaction: map[string]*order{}, byCredential: map[string]string{},
-		refunds: map[string]*refund{}, byRefundID: map[string]*refund{},
+		orders: map[merchantNo]*order{}, byTransaction: map[string]*order{}, byCredential: map[string]merchantNo{},
+		refunds: map[merchantNo]*refund{}, byRefundID: map[string]*refund{}, ledger: newLedger(),
 	}
 }
 
-// funds are the merchant's own movements of money, in fen.
-type funds struct {
-	Settled   int64 // from unsettled to available
-	ToppedUp  int64 // into available
-	Withdrawn int64 // out of available
-}
-
-// Totals are the provider's books in numbers, in fen. They keep
+// Totals are the provider's books in numbers, in fen and over all merchants. They keep
 //
-//	Paid - Refunded - Refunding - Shared - Transferred - Fees + ToppedUp - Withdrawn = Unsettled + Available = Balance
+//	Paid - Refunded - Refunding - Shared - Transferred - Fees + ToppedUp - Withdrawn = Balance
+//	Unsettled + Available + Frozen + Operation = Balance
 type Totals struct {
 	Paid        int64 `json:"paid"`        // all orders that were ever paid
 	Refunded    int64 `json:"refunded"`    // refunds that succeeded
 	Refunding   int64 `json:"refunding"`   // refunds accepted and not settled, abnormal ones included
-	Shared      int64 `json:"shared"`      // 分账
+	Shared      int64 `json:"shared"`      // 分账, to receivers who are no merchants here
 	Transferred int64 `json:"transferred"` // 商家转账
 	Fees        int64 `json:"fees"`        // kept by the provider, what it gave back with refunds already subtracted
 	ToppedUp    int64 `json:"topped_up"`
 	Withdrawn   int64 `json:"withdrawn"`
 	Unsettled   int64 `json:"unsettled"` // paid and not yet settled to the merchant: refunds come from here
 	Available   int64 `json:"available"` // refunds with funds_account=AVAILABLE come from here
+	Frozen      int64 `json:"frozen"`    // waits to be shared
+	Operation   int64 `json:"operation"` // 运营账户: transfers come from here
 	Balance     int64 `json:"balance"`
+}
+
+// AccountBalance is one account of the ledger. Over all accounts the balances add up to nothing: what the merchants have is what
+// came from the world's accounts, which are below nothing by as much.
+type AccountBalance struct {
+	Owner   string `json:"owner,omitempty"` // mchid; empty: the world around
+	Account string `json:"account"`
+	Balance int64  `json:"balance"` // fen
 }
 
 // Books is the answer of the control API.
 type Books struct {
 	Totals
-	Orders     int      `json:"orders"`
-	PaidOrders int      `json:"paid_orders"`
-	Refunds    int      `json:"refunds"`
-	Consistent bool     `json:"consistent"`         // the running totals, the rows and the equation above agree
-	Problems   []string `json:"problems,omitempty"` // what does not
+	Accounts   []AccountBalance `json:"accounts"`
+	Sum        int64            `json:"sum"` // of all accounts: always 0
+	Postings   int              `json:"postings"`
+	Orders     int              `json:"orders"`
+	PaidOrders int              `json:"paid_orders"`
+	Refunds    int              `json:"refunds"`
+	Consistent bool             `json:"consistent"`         // ledger and rows agree, and no rule was ever broken
+	Problems   []string         `json:"problems,omitempty"` // what does not
 }
 
-// Books returns the totals, checked against a recount of every row.
+// Books returns the ledger's balances, checked against the rows.
 func (p *Provider) Books() Books {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	b := Books{Totals: p.totals, Orders: len(p.orders), Refunds: len(p.refunds)}
-	b.Balance = b.Unsettled + b.Available
-	counted := p.recount()
-	counted.Balance = counted.Unsettled + counted.Available
-	if counted != b.Totals {
-		b.Problems = append(b.Problems, fmt.Sprintf("the running totals %+v differ from the rows %+v", b.Totals, counted))
+	b := Books{Totals: p.totals(), Postings: len(p.postings), Orders: len(p.orders), Refunds: len(p.refunds), Problems: slices.Clone(p.broken)}
+	for a, amount := range p.balances {
+		b.Accounts = append(b.Accounts, AccountBalance{a.Owner, a.Pot, amount})
+		b.Sum += amount
 	}
-	if left := b.Paid - b.Refunded - b.Refunding - b.Shared - b.Transferred - b.Fees + b.ToppedUp - b.Withdrawn; left != b.Balance {
-		b.Problems = append(b.Problems, fmt.Sprintf("the balance should be %d and is %d", left, b.Balance))
+	slices.SortFunc(b.Accounts, func(a, b AccountBalance) int {
+		return cmp.Or(cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Account, b.Account))
+	})
+	if b.Sum != 0 {
+		b.Problems = append(b.Problems, fmt.Sprintf("the accounts add up to %d instead of 0", b.Sum))
 	}
-	for _, o := range p.orders {
-		if o.paid() {
-			b.PaidOrders++
-		}
-		if o.Refunded+o.Refunding > o.Total || o.Refunded < 0 || o.Refunding < 0 {
-			b.Problems = append(b.Problems, fmt.Sprintf("order %s: %d of %d refunded and %d refunding", o.OutTradeNo, o.Refunded, o.Total, o.Refunding))
-		}
-	}
+	b.PaidOrders = p.countPaid()
+	b.Problems = append(b.Problems, p.disagreements(b.Totals)...)
 	b.Consistent = len(b.Problems) == 0
 	return b
 }
 
-// recount makes the totals from the rows. The caller holds the lock.
-func (p *Provider) recount() Totals {
-	t := Totals{ToppedUp: p.funds.ToppedUp, Withdrawn: p.funds.Withdrawn}
-	t.Unsettled = -p.funds.Settled
-	t.Available = p.funds.Settled + p.funds.ToppedUp - p.funds.Withdrawn
+// totals reads the ledger. The caller holds the lock.
+func (p *Provider) totals() Totals {
+	t := Totals{
+		Paid: -p.balance("", potPaid), Refunded: p.balance("", potRefunded), Refunding: p.sum(potRefunding), Shared: p.balance("", potShared),
+		Transferred: p.balance("", potTransferred), Fees: p.balance("", potFees), ToppedUp: -p.balance("", potToppedUp), Withdrawn: p.balance("", potWithdrawn),
+		Unsettled: p.sum(potUnsettled), Available: p.sum(potAvailable), Frozen: p.sum(potFrozen), Operation: p.sum(potOperation),
+	}
+	t.Balance = t.Unsettled + t.Available + t.Frozen + t.Operation
+	return t
+}
+
+func (p *Provider) countPaid() int {
+	paid := 0
 	for _, o := range p.orders {
 		if o.paid() {
-			t.Paid += o.Total
-			t.Fees += o.Fee
-			t.Unsettled += o.Total - o.Fee
+			paid++
+		}
+	}
+	return paid
+}
+
+// disagreements compares the ledger with the rows, each counted anew. The caller holds the lock.
+func (p *Provider) disagreements(t Totals) []string {
+	var problems []string
+	var paid, fees, refunded, refunding int64
+	for _, o := range p.orders {
+		if o.paid() {
+			paid += o.Total
+			fees += o.Fee
+		}
+		if o.Refunded+o.Refunding > o.Total || o.Refunded < 0 || o.Refunding < 0 {
+			problems = append(problems, fmt.Sprintf("order %s: %d of %d refunded and %d refunding", o.OutTradeNo, o.Refunded, o.Total, o.Refunding))
 		}
 	}
 	for _, r := range p.refunds {
@@ -102,76 +127,23 @@ func (p *Provider) recount() Totals {
 		case RefundClosed:
 			continue
 		case RefundSuccess:
-			t.Refunded += r.Amount
+			refunded += r.Amount
 		default:
-			t.Refunding += r.Amount
+			refunding += r.Amount
 		}
-		t.Fees -= r.FeeBack
-		*t.account(r.Account) -= r.Amount - r.FeeBack
+		fees -= r.FeeBack
 	}
-	return t
-}
-
-// account returns the balance that a refund's money comes from.
-func (t *Totals) account(name string) *int64 {
-	if name == accountAvailable {
-		return &t.Available
+	for _, row := range []struct {
+		name         string
+		ledger, rows int64
+	}{{"paid", t.Paid, paid}, {"fees", t.Fees, fees}, {"refunded", t.Refunded, refunded}, {"refunding", t.Refunding, refunding}} {
+		if row.ledger != row.rows {
+			problems = append(problems, fmt.Sprintf("%s: the ledger says %d, the rows say %d", row.name, row.ledger, row.rows))
+		}
 	}
-	return &t.Unsettled
+	return problems
 }
 
 func (p *Provider) getBooks(w http.ResponseWriter, _ *http.Request) {
 	control.Write(w, http.StatusOK, p.Books())
-}
-
-// postFunds moves the merchant's money: what the provider settles each night, and what the merchant adds or takes.
-func (p *Provider) postFunds(w http.ResponseWriter, r *http.Request) {
-	var move struct {
-		Action string `json:"action"`
-		Amount int64  `json:"amount"`
-	}
-	if !control.Read(w, r, &move) {
-		return
-	}
-	if move.Amount <= 0 || move.Amount > amountMax {
-		control.Refuse(w, http.StatusBadRequest, control.Problem{Error: "give a positive amount in fen", Field: "amount"})
-		return
-	}
-	if problem := p.moveFunds(move.Action, move.Amount); problem != nil {
-		control.Refuse(w, http.StatusConflict, *problem)
-		return
-	}
-	control.Write(w, http.StatusOK, p.Books())
-}
-
-func (p *Provider) moveFunds(action string, amount int64) *control.Problem {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	short := func(account string, has int64) *control.Problem {
-		return &control.Problem{Error: fmt.Sprintf("the %s balance is %d fen; give at most that", account, has), Field: "amount"}
-	}
-	switch action {
-	case "settle":
-		if amount > p.totals.Unsettled {
-			return short("unsettled", p.totals.Unsettled)
-		}
-		p.totals.Unsettled -= amount
-		p.totals.Available += amount
-		p.funds.Settled += amount
-	case "withdraw":
-		if amount > p.totals.Available {
-			return short("available", p.totals.Available)
-		}
-		p.totals.Available -= amount
-		p.totals.Withdrawn += amount
-		p.funds.Withdrawn += amount
-	case "top_up":
-		p.totals.Available += amount
-		p.totals.ToppedUp += amount
-		p.funds.ToppedUp += amount
-	default:
-		return &control.Problem{Error: "say what to do with the money", Field: "action", Allowed: []string{"settle", "top_up", "withdraw"}}
-	}
-	p.put(recordFunds, "", p.funds)
-	return nil
 }

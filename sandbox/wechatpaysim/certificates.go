@@ -38,9 +38,10 @@ func (p *Provider) certificates(c *call) (any, *apiError) {
 	if mode == PubkeyOnly {
 		return nil, noResource("无可用的平台证书，请在商户平台-API安全申请使用微信支付公钥", "there is no platform certificate; this merchant uses the WeChat Pay public key")
 	}
+	merchant, _ := p.merchant(c.caller)
 	list := certificateList{Data: []certificateItem{}}
 	for _, k := range keys {
-		sealed, err := p.seal(p.identity.APIv3Key, identity.EncodeCertificate(k.Cert), "certificate")
+		sealed, err := p.seal(merchant.APIv3Key, identity.EncodeCertificate(k.Cert), "certificate")
 		if err != nil {
 			p.logger.Error("encrypt a certificate", "error", err)
 			return nil, systemError()

@@ -10,12 +10,12 @@ func (p *Provider) close(c *call) (any, *apiError) {
 	if err := c.decode(&r); err != nil {
 		return nil, err
 	}
-	if r.MchID != p.identity.MchID {
+	if r.MchID != c.caller {
 		return nil, otherMerchant("body", "/mchid", r.MchID)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.find(c.http.PathValue("out_trade_no"))
+	o := p.find(merchantNo{MchID: c.caller, No: c.http.PathValue("out_trade_no")})
 	switch {
 	case o == nil:
 		return nil, orderNotExist()
@@ -23,7 +23,7 @@ func (p *Provider) close(c *call) (any, *apiError) {
 		return nil, orderPaid()
 	case o.State == NotPay:
 		o.State, o.ClosedAt = Closed, p.clock.Now()
-		p.put(recordOrder, o.OutTradeNo, o)
+		p.put(recordOrder, o.key().String(), o)
 	}
 	return nil, nil
 }

@@ -8,17 +8,33 @@ import (
 	"github.com/tongbao-pay/tongbao/sandbox/control"
 )
 
-// HandleControl adds to mux what a test does to the provider, under /wechatpay/.
-func (p *Provider) HandleControl(mux *http.ServeMux) {
-	mux.HandleFunc("POST /wechatpay/pay", p.postPay)
-	mux.HandleFunc("GET /wechatpay/orders/{out_trade_no}", p.getOrder)
-	mux.HandleFunc("GET /wechatpay/refunds/{out_refund_no}", p.getRefund)
-	mux.HandleFunc("POST /wechatpay/refunds/{out_refund_no}/settle", p.postSettle)
-	mux.HandleFunc("GET /wechatpay/books", p.getBooks)
-	mux.HandleFunc("POST /wechatpay/funds", p.postFunds)
-	mux.HandleFunc("GET /wechatpay/settings", p.getSettings)
-	mux.HandleFunc("POST /wechatpay/settings", p.postSettings)
-	mux.HandleFunc("POST /wechatpay/certificates/rotate", p.postRotate)
+// controlCall is one call of the control API.
+type controlCall struct {
+	route  string // method and path
+	handle http.HandlerFunc
+}
+
+func (p *Provider) controlCalls() []controlCall {
+	return []controlCall{
+		{"POST /wechatpay/pay", p.postPay},
+		{"GET /wechatpay/orders/{out_trade_no}", p.getOrder},
+		{"GET /wechatpay/refunds/{out_refund_no}", p.getRefund},
+		{"POST /wechatpay/refunds/{out_refund_no}/settle", p.postSettle},
+		{"GET /wechatpay/books", p.getBooks},
+		{"POST /wechatpay/funds", p.postFunds},
+		{"GET /wechatpay/settings", p.getSettings},
+		{"POST /wechatpay/settings", p.postSettings},
+		{"POST /wechatpay/certificates/rotate", p.postRotate},
+	}
+}
+
+// HandleControl adds to mux what a test does to the provider, under /wechatpay/, and returns the routes.
+func (p *Provider) HandleControl(mux *http.ServeMux) (routes []string) {
+	for _, call := range p.controlCalls() {
+		mux.HandleFunc(call.route, call.handle)
+		routes = append(routes, call.route)
+	}
+	return routes
 }
 
 // Order is an order with everything the provider knows about it.
@@ -58,10 +74,10 @@ func (p *Provider) view(o *order) Order {
 		TimeExpire: o.ExpiresAt, CreatedAt: o.CreatedAt, ClosedAt: o.ClosedAt, Refunded: o.Refunded, Refunding: o.Refunding,
 		Refunds: []refundView{}, Notifications: []Notification{},
 	}
-	for _, number := range o.Refunds {
-		v.Refunds = append(v.Refunds, p.refundView(p.refunds[number]))
+	for _, outRefundNo := range o.Refunds {
+		v.Refunds = append(v.Refunds, p.refundView(p.refunds[o.refundKey(outRefundNo)]))
 	}
-	for _, id := range p.byOrder[o.OutTradeNo] {
+	for _, id := range p.byOrder[o.key()] {
 		n := p.notifications[id]
 		v.Notifications = append(v.Notifications, Notification{n.ID, n.EventType, n.URL, n.State, n.Sends, n.NextAt})
 	}
@@ -83,7 +99,7 @@ func (p *Provider) postPay(w http.ResponseWriter, r *http.Request) {
 
 func (p *Provider) getOrder(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	o := p.find(r.PathValue("out_trade_no"))
+	o := p.findAnywhere(r.PathValue("out_trade_no"))
 	if o == nil {
 		p.mu.Unlock()
 		control.Refuse(w, http.StatusNotFound, control.Problem{Error: "the provider has no order of this out_trade_no"})

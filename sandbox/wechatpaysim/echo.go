@@ -28,7 +28,7 @@ func (p *Provider) echo(c *call) (any, *apiError) {
 		if err != nil {
 			return nil, err
 		}
-		sealed, failure := p.sealField(plaintext)
+		sealed, failure := p.sealField(c.caller, plaintext)
 		if failure != nil {
 			return nil, paramError(internalOutOfRange, fieldDetail{Field: "/encrypted_echo_message", Issue: "the plaintext is longer than 214 bytes", Location: "body"})
 		}
@@ -40,12 +40,12 @@ func (p *Provider) echo(c *call) (any, *apiError) {
 	if issue := checkNotifyURL(r.NotifyURL); issue != "" {
 		return nil, paramError(internalIllegalParameter, fieldDetail{Field: "/notify_url", Value: r.NotifyURL, Issue: issue, Location: "body"})
 	}
-	resource := encode(map[string]string{"mchid": p.identity.MchID, "echo_message": r.EchoMessage})
+	resource := encode(map[string]string{"mchid": c.caller, "echo_message": r.EchoMessage})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.notify(&notification{
 		Operation: notifyEcho, EventType: "SECURITY_ECHO.SUCCESS", OriginalType: "security", Summary: "安全联调",
-		URL: r.NotifyURL, Resource: json.RawMessage(resource), PublicKey: c.serial == p.identity.PublicKeyID,
+		MchID: c.caller, URL: r.NotifyURL, Resource: json.RawMessage(resource), PublicKey: c.serial == p.identity.PublicKeyID,
 	})
 	return answer, nil
 }

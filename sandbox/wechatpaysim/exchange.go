@@ -27,6 +27,7 @@ type call struct {
 	fields      map[string]any // decoded and checked against the operation's fields
 	query       url.Values
 	serial      string // Wechatpay-Serial: the key the merchant wants the answer signed with
+	caller      string // mchid of the merchant who signed; empty until then
 	verdict     string // on the signature, for the journal
 	outTradeNo  string // for the journal and for faults; empty where the request names none
 	outRefundNo string
@@ -101,10 +102,12 @@ func (p *Provider) carryOut(op operation, c *call, rule fault.Rule, english bool
 // execute checks the request in the provider's order and runs its handler.
 func (p *Provider) execute(op operation, c *call, english bool) reply {
 	settings := p.Settings()
-	if err := p.authenticate(c.http, c.body); err != nil {
+	caller, err := p.authenticate(c.http, c.body)
+	if err != nil {
 		c.verdict = "invalid: " + err.english
 		return refusal(err, english)
 	}
+	c.caller = caller
 	c.verdict = "valid"
 	if settings.StrictHeaders {
 		if err := checkHeaders(c.http, len(c.body) > 0); err != nil {
@@ -284,7 +287,7 @@ func (p *Provider) identify(c *call) {
 	if o := p.byTransaction[pathOr("transaction_id", named.TransactionID)]; o != nil {
 		c.outTradeNo = o.OutTradeNo
 	}
-	if r := p.refunds[c.outRefundNo]; r != nil && c.outTradeNo == "" {
+	if r := p.findRefundAnywhere(c.outRefundNo); r != nil && c.outTradeNo == "" {
 		c.outTradeNo = r.OutTradeNo
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/sha1" //nolint:gosec // OAEP with SHA-1 is the provider's rule for sensitive fields
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -170,9 +171,13 @@ func openField(key *rsa.PrivateKey, field string) (string, bool) {
 	return string(plaintext), err == nil
 }
 
-// sealField encrypts a sensitive field of an answer for the merchant.
-func (p *Provider) sealField(plaintext string) (string, error) {
-	public := p.identity.Merchant.Cert.PublicKey.(*rsa.PublicKey)
+// sealField encrypts a sensitive field of an answer for the merchant who asked.
+func (p *Provider) sealField(mchID, plaintext string) (string, error) {
+	merchant, known := p.merchant(mchID)
+	if !known {
+		return "", fmt.Errorf("encrypt a field: there is no merchant %s", mchID)
+	}
+	public := merchant.Certificate.Cert.PublicKey.(*rsa.PublicKey)
 	ciphertext, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, public, []byte(plaintext), nil) //nolint:gosec // see the import
 	return base64.StdEncoding.EncodeToString(ciphertext), err
 }

@@ -40,8 +40,10 @@ type notification struct {
 	EventType    string
 	OriginalType string
 	Summary      string
+	MchID        string // who is told, under whose APIv3 key
 	URL          string
 	Resource     json.RawMessage // plaintext
+	Order        merchantNo      // zero: about none
 	OutTradeNo   string
 	OutRefundNo  string
 	PublicKey    bool // the merchant's request named the public key
@@ -56,13 +58,13 @@ type notification struct {
 // outbox holds the notifications.
 type outbox struct {
 	notifications map[string]*notification
-	byOrder       map[string][]string // out_trade_no to ids, oldest first
-	held          map[string]func()   // reordered ones by id, and how to send them
+	byOrder       map[merchantNo][]string // order to ids, oldest first
+	held          map[string]func()       // reordered ones by id, and how to send them
 	repeats       []time.Duration
 }
 
 func newOutbox() outbox {
-	return outbox{notifications: map[string]*notification{}, byOrder: map[string][]string{}, held: map[string]func(){}, repeats: repeats()}
+	return outbox{notifications: map[string]*notification{}, byOrder: map[merchantNo][]string{}, held: map[string]func(){}, repeats: repeats()}
 }
 
 // notify stores the event and sends it as soon as the lock is free. The caller holds the lock.
@@ -76,7 +78,7 @@ func (p *Provider) notify(n *notification) {
 
 func (p *Provider) remember(n *notification) {
 	p.notifications[n.ID] = n
-	p.byOrder[n.OutTradeNo] = append(p.byOrder[n.OutTradeNo], n.ID)
+	p.byOrder[n.Order] = append(p.byOrder[n.Order], n.ID)
 }
 
 func (p *Provider) schedule(n *notification) {
@@ -90,7 +92,7 @@ func (p *Provider) schedule(n *notification) {
 func (p *Provider) notifyPayment(o *order) {
 	p.notify(&notification{
 		Operation: notifyPayment, EventType: "TRANSACTION.SUCCESS", OriginalType: "transaction", Summary: "支付成功",
-		URL: o.NotifyURL, Resource: encode(p.transaction(o)), OutTradeNo: o.OutTradeNo, PublicKey: o.PublicKey,
+		MchID: o.agent(), URL: o.NotifyURL, Resource: encode(p.transaction(o)), Order: o.key(), OutTradeNo: o.OutTradeNo, PublicKey: o.PublicKey,
 	})
 }
 
@@ -120,13 +122,13 @@ func (p *Provider) notifyRefund(o *order, r *refund) {
 	}
 	view := p.refundView(r)
 	notice := refundNotice{
-		MchID: p.identity.MchID, OutTradeNo: o.OutTradeNo, TransactionID: o.TransactionID, OutRefundNo: r.OutRefundNo, RefundID: r.RefundID,
+		MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: o.TransactionID, OutRefundNo: r.OutRefundNo, RefundID: r.RefundID,
 		RefundStatus: r.Status, SuccessTime: view.SuccessTime, UserReceivedAccount: r.Received,
 		Amount: refundNoticeAmount{view.Amount.Total, view.Amount.Refund, view.Amount.PayerTotal, view.Amount.PayerRefund},
 	}
 	summary := map[string]string{RefundSuccess: "退款成功", RefundAbnormal: "退款异常", RefundClosed: "退款关闭"}[r.Status]
 	p.notify(&notification{
 		Operation: notifyRefund, EventType: "REFUND." + r.Status, OriginalType: "refund", Summary: summary,
-		URL: r.NotifyURL, Resource: encode(notice), OutTradeNo: o.OutTradeNo, OutRefundNo: r.OutRefundNo, PublicKey: r.PublicKey,
+		MchID: o.agent(), URL: r.NotifyURL, Resource: encode(notice), Order: o.key(), OutTradeNo: o.OutTradeNo, OutRefundNo: r.OutRefundNo, PublicKey: r.PublicKey,
 	})
 }

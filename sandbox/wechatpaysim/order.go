@@ -41,6 +41,8 @@ type credential struct {
 
 // order is one row of the provider's books. Amounts are in fen.
 type order struct {
+	SpMchID       string // 服务商; empty: the merchant placed it himself
+	MchID         string // whose money it is
 	OutTradeNo    string
 	Product       string
 	AppID         string
@@ -76,6 +78,21 @@ type order struct {
 	LastRefundAt time.Time
 }
 
+func (o *order) key() merchantNo { return merchantNo{o.SpMchID, o.MchID, o.OutTradeNo} }
+
+// agent is who is told about the order and answers for it: the service provider where there is one.
+func (o *order) agent() string {
+	if o.SpMchID != "" {
+		return o.SpMchID
+	}
+	return o.MchID
+}
+
+// visibleTo reports whether the merchant may act on the order: his own, or as the service provider who placed it.
+func (o *order) visibleTo(mchID string) bool {
+	return mchID == o.agent()
+}
+
 func (o *order) paid() bool { return o.State == Success || o.State == Refund }
 
 // closesAt is when the provider closes an unpaid order by itself: 7 days after it was made, but never while it can be paid.
@@ -95,14 +112,14 @@ func stateText(state string) string {
 }
 
 // find returns the order as it is at this moment, or nil. The caller holds the lock.
-func (p *Provider) find(outTradeNo string) *order {
-	o := p.orders[outTradeNo]
+func (p *Provider) find(n merchantNo) *order {
+	o := p.orders[n]
 	if o == nil {
 		return nil
 	}
 	if now := p.clock.Now(); o.State == NotPay && !now.Before(o.closesAt()) {
 		o.State, o.ClosedAt = Closed, o.closesAt()
-		p.put(recordOrder, o.OutTradeNo, o)
+		p.put(recordOrder, o.key().String(), o)
 	}
 	return o
 }
@@ -114,8 +131,8 @@ func (p *Provider) findByCode(code string) *order {
 	if u, err := url.Parse(code); err == nil && u.Query().Get("prepay_id") != "" {
 		code = u.Query().Get("prepay_id")
 	}
-	if outTradeNo, ok := p.byCredential[code]; ok {
-		return p.find(outTradeNo)
+	if n, ok := p.byCredential[code]; ok {
+		return p.find(n)
 	}
 	return nil
 }
@@ -171,7 +188,7 @@ type promotion struct {
 // transaction shows the order. The caller holds the lock.
 func (p *Provider) transaction(o *order) transaction {
 	t := transaction{
-		AppID: o.AppID, MchID: p.identity.MchID, OutTradeNo: o.OutTradeNo, TradeState: o.State, TradeStateDesc: stateText(o.State),
+		AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TradeState: o.State, TradeStateDesc: stateText(o.State),
 		Attach: o.Attach, Amount: paidAmount{Total: o.Total, Currency: o.Currency}, PromotionDetail: []promotion{},
 	}
 	if !o.paid() {

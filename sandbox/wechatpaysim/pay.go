@@ -52,7 +52,7 @@ func (p *Provider) Pay(r PayRequest) (Order, error) {
 	defer p.mu.Unlock()
 	o := p.findByCode(code)
 	if r.OutTradeNo != "" {
-		if o = p.find(r.OutTradeNo); o != nil {
+		if o = p.findAnywhere(r.OutTradeNo); o != nil {
 			code = o.Credential.PrepayID
 		}
 	}
@@ -123,10 +123,10 @@ func (p *Provider) land(o *order, r PayRequest, now time.Time) {
 	o.BankType, o.Coupon = "OTHERS", r.Coupon
 	o.Fee = share(o.Total, p.settings.FeeRate, 10_000)
 	p.byTransaction[o.TransactionID] = o
-	p.totals.Paid += o.Total
-	p.totals.Fees += o.Fee
-	p.totals.Unsettled += o.Total - o.Fee
-	p.put(recordOrder, o.OutTradeNo, o)
+	p.post(posting{At: now, Kind: postPayment, Ref: o.TransactionID, OutNo: o.OutTradeNo, Legs: []leg{
+		{world(potPaid), -o.Total}, {world(potFees), o.Fee}, {account{o.MchID, potUnsettled}, o.Total - o.Fee},
+	}})
+	p.put(recordOrder, o.key().String(), o)
 	p.notifyPayment(o)
 }
 

@@ -88,22 +88,23 @@ func (p *Provider) prepay(product string, c *call) (any, *apiError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock.Now()
-	o := p.find(r.OutTradeNo)
+	n := merchantNo{MchID: c.caller, No: r.OutTradeNo}
+	o := p.find(n)
 	if o != nil {
 		if err := o.repeat(parameters, now); err != nil {
 			return nil, err
 		}
 	} else {
 		o = &order{
-			OutTradeNo: r.OutTradeNo, Product: product, AppID: r.AppID, Description: r.Description, Attach: r.Attach,
+			MchID: n.MchID, OutTradeNo: n.No, Product: product, AppID: r.AppID, Description: r.Description, Attach: r.Attach,
 			NotifyURL: r.NotifyURL, OpenID: r.Payer.OpenID, DeviceID: r.SceneInfo.DeviceID, ProfitSharing: r.SettleInfo.ProfitSharing,
 			Total: r.Amount.Total, Currency: "CNY", Parameters: parameters, PublicKey: c.serial == p.identity.PublicKeyID,
 			CreatedAt: now, ExpiresAt: lifetime(now, expires), State: NotPay,
 		}
-		p.orders[o.OutTradeNo] = o
+		p.orders[n] = o
 	}
 	p.renew(o, now)
-	p.put(recordOrder, o.OutTradeNo, o)
+	p.put(recordOrder, o.key().String(), o)
 	switch product {
 	case Native:
 		return prepayAnswer{CodeURL: o.Credential.CodeURL}, nil
@@ -134,11 +135,11 @@ func (p *Provider) renew(o *order, now time.Time) {
 		PrepayID:  unused(p.byCredential, func() string { return p.newPrepayID(now) }),
 		ExpiresAt: now.Add(credentialLife),
 	}
-	p.byCredential[k.PrepayID] = o.OutTradeNo
+	p.byCredential[k.PrepayID] = o.key()
 	switch o.Product {
 	case Native:
 		k.CodeURL = unused(p.byCredential, p.newCodeURL)
-		p.byCredential[k.CodeURL] = o.OutTradeNo
+		p.byCredential[k.CodeURL] = o.key()
 	case H5:
 		k.H5URL = p.h5URL(k.PrepayID)
 		k.ExpiresAt = now.Add(h5Life)
@@ -151,10 +152,10 @@ func (p *Provider) checkPrepay(product string, r prepayRequest, c *call) (time.T
 	refuse := func(field string, value any, issue string) *apiError {
 		return paramError(internalIllegalParameter, fieldDetail{Field: field, Value: value, Issue: issue, Location: "body"})
 	}
-	if r.MchID != p.identity.MchID {
+	if r.MchID != c.caller {
 		return time.Time{}, otherMerchant("body", "/mchid", r.MchID)
 	}
-	if r.AppID != p.identity.AppID {
+	if !p.bound(r.AppID, c.caller) {
 		return time.Time{}, &apiError{
 			http.StatusBadRequest, codeAppIDMchID, "appid和mch_id不匹配", "the appid is not bound to the mchid", internalAppIDMchID,
 			fieldDetail{Field: "/appid", Value: r.AppID, Issue: "not bound to the merchant", Location: "body"},

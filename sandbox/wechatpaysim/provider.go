@@ -58,9 +58,10 @@ type Provider struct {
 
 	changing sync.Mutex // one change of settings at a time
 
-	mu       sync.Mutex // guards everything below; never held while signing or sending
-	settings Settings
-	platform []platformKey
+	mu        stateLock // guards everything below; never held while signing or sending
+	unwritten record.Batch
+	settings  Settings
+	platform  []platformKey
 	books
 	outbox
 }
@@ -78,7 +79,10 @@ func New(c Config) (*Provider, error) {
 	if p.applyHosts == nil {
 		p.applyHosts = func(map[string]Host) error { return nil }
 	}
+	p.mu.flush = p.flush
 	p.primary = p.Host(Primary)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.empty()
 	if err := p.restore(c.Records); err != nil {
 		return nil, fmt.Errorf("wechatpay: %w", err)

@@ -3,7 +3,7 @@ package wechatpaysim
 // checkMchID checks the query parameter that every query needs.
 func (p *Provider) checkMchID(c *call) *apiError {
 	switch mchID := c.query.Get("mchid"); mchID {
-	case p.identity.MchID:
+	case c.caller:
 		return nil
 	case "":
 		return paramError(internalIllegalParameter, fieldDetail{Field: "mchid", Issue: "the parameter is required", Location: "query"})
@@ -19,7 +19,7 @@ func (p *Provider) queryByOutTradeNo(c *call) (any, *apiError) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.find(c.http.PathValue("out_trade_no"))
+	o := p.find(merchantNo{MchID: c.caller, No: c.http.PathValue("out_trade_no")})
 	if o == nil {
 		return nil, orderNotExist()
 	}
@@ -35,7 +35,7 @@ func (p *Provider) queryByTransactionID(c *call) (any, *apiError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o := p.byTransaction[c.http.PathValue("transaction_id")]
-	if o == nil {
+	if o == nil || !o.visibleTo(c.caller) {
 		return nil, orderNotExist()
 	}
 	return p.transaction(o), nil

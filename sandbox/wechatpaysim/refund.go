@@ -28,6 +28,8 @@ const (
 
 // refund is one row of the provider's books. Amounts are in fen.
 type refund struct {
+	SpMchID     string // of the order
+	MchID       string // of the order
 	OutRefundNo string
 	RefundID    string
 	OutTradeNo  string
@@ -45,6 +47,25 @@ type refund struct {
 	SettlesAt time.Time // zero: not by itself
 	SuccessAt time.Time
 	Received  string // user_received_account
+}
+
+func (r *refund) key() merchantNo { return merchantNo{r.SpMchID, r.MchID, r.OutRefundNo} }
+
+func (r *refund) order() merchantNo { return merchantNo{r.SpMchID, r.MchID, r.OutTradeNo} }
+
+// pot is where the money came from.
+func (r *refund) pot() string { return potOf(r.Account) }
+
+// refundKey names a refund of the order.
+func (o *order) refundKey(outRefundNo string) merchantNo {
+	return merchantNo{o.SpMchID, o.MchID, outRefundNo}
+}
+
+func potOf(fundsAccount string) string {
+	if fundsAccount == accountAvailable {
+		return potAvailable
+	}
+	return potUnsettled
 }
 
 func refundFields() []field {
@@ -89,12 +110,12 @@ func (p *Provider) createRefund(c *call) (any, *apiError) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.refundedOrder(r)
+	o := p.refundedOrder(c.caller, r)
 	if o == nil {
 		return nil, noResource("订单不存在", "the order does not exist")
 	}
 	parameters := repeatableRefund(o, c.fields)
-	if made := p.refunds[r.OutRefundNo]; made != nil {
+	if made := p.refunds[o.refundKey(r.OutRefundNo)]; made != nil {
 		if made.Parameters != parameters {
 			return nil, invalidRequest(internalDifferentRepeat, "退款单号已存在，且参数与首次请求时不一致", "the parameters differ from those of the first request under this out_refund_no")
 		}
@@ -106,8 +127,8 @@ func (p *Provider) createRefund(c *call) (any, *apiError) {
 	}
 	made := p.accept(o, r, now)
 	made.Parameters, made.PublicKey = parameters, c.serial == p.identity.PublicKeyID
-	p.put(recordRefund, made.OutRefundNo, made)
-	p.put(recordOrder, o.OutTradeNo, o)
+	p.put(recordRefund, made.key().String(), made)
+	p.put(recordOrder, o.key().String(), o)
 	p.awaitSettlement(made)
 	return p.refundView(made), nil
 }
@@ -144,11 +165,14 @@ func checkRefund(r refundRequest) *apiError {
 }
 
 // refundedOrder finds the order by either number; transaction_id wins. The caller holds the lock.
-func (p *Provider) refundedOrder(r refundRequest) *order {
-	if r.TransactionID != "" {
-		return p.byTransaction[r.TransactionID]
+func (p *Provider) refundedOrder(caller string, r refundRequest) *order {
+	if r.TransactionID == "" {
+		return p.find(merchantNo{MchID: caller, No: r.OutTradeNo})
 	}
-	return p.find(r.OutTradeNo)
+	if o := p.byTransaction[r.TransactionID]; o != nil && o.visibleTo(caller) {
+		return o
+	}
+	return nil
 }
 
 // refundable says what stands against a new refund. The caller holds the lock.
@@ -170,7 +194,7 @@ func (p *Provider) refundable(o *order, r refundRequest, now time.Time) *apiErro
 		return notEnough()
 	}
 	_, feeBack := o.shares(r.Amount.Refund)
-	if *p.totals.account(r.account()) < r.Amount.Refund-feeBack {
+	if p.balance(o.MchID, potOf(r.account())) < r.Amount.Refund-feeBack {
 		return notEnough()
 	}
 	return nil
@@ -186,8 +210,8 @@ func (r refundRequest) account() string {
 
 func (p *Provider) countRefunds(o *order) int {
 	n := 0
-	for _, number := range o.Refunds {
-		if p.refunds[number].Status != RefundClosed {
+	for _, outRefundNo := range o.Refunds {
+		if p.refunds[o.refundKey(outRefundNo)].Status != RefundClosed {
 			n++
 		}
 	}
@@ -217,22 +241,22 @@ func share(whole, part, of int64) int64 {
 func (p *Provider) accept(o *order, r refundRequest, now time.Time) *refund {
 	toPayer, feeBack := o.shares(r.Amount.Refund)
 	made := &refund{
-		OutRefundNo: r.OutRefundNo, RefundID: unused(p.byRefundID, func() string { return p.newRefundID(now) }), OutTradeNo: o.OutTradeNo,
+		SpMchID: o.SpMchID, MchID: o.MchID, OutRefundNo: r.OutRefundNo, RefundID: unused(p.byRefundID, func() string { return p.newRefundID(now) }), OutTradeNo: o.OutTradeNo,
 		NotifyURL: r.NotifyURL, Account: r.account(), Amount: r.Amount.Refund, PayerAmount: toPayer, FeeBack: feeBack,
 		Status: RefundProcessing, CreatedAt: now, Received: "支付用户零钱",
 	}
 	if made.NotifyURL == "" {
 		made.NotifyURL = p.settings.RefundNotifyURL
 	}
-	p.refunds[made.OutRefundNo], p.byRefundID[made.RefundID] = made, made
+	p.refunds[made.key()], p.byRefundID[made.RefundID] = made, made
 	o.Refunds = append(o.Refunds, made.OutRefundNo)
 	o.Refunding += made.Amount
 	o.PayerBack += toPayer
 	o.FeeBack += feeBack
 	o.LastRefundAt = now
-	p.totals.Refunding += made.Amount
-	p.totals.Fees -= feeBack
-	*p.totals.account(made.Account) -= made.Amount - feeBack
+	p.post(posting{At: now, Kind: postRefund, Ref: made.RefundID, OutNo: made.OutRefundNo, Legs: []leg{
+		{account{o.MchID, made.pot()}, feeBack - made.Amount}, {world(potFees), -feeBack}, {account{o.MchID, potRefunding}, made.Amount},
+	}})
 	if p.settings.OrderBecomesRefund == "accepted" {
 		o.State = Refund
 	}
@@ -266,7 +290,7 @@ func repeatableRefund(o *order, fields map[string]any) string {
 func (p *Provider) queryRefund(c *call) (any, *apiError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := p.refunds[c.http.PathValue("out_refund_no")]
+	r := p.refunds[merchantNo{MchID: c.caller, No: c.http.PathValue("out_refund_no")}]
 	if r == nil {
 		return nil, noResource("退款单不存在", "the refund does not exist")
 	}
@@ -312,7 +336,7 @@ type refundedShare struct {
 
 // refundView shows the refund. The caller holds the lock.
 func (p *Provider) refundView(r *refund) refundView {
-	o := p.orders[r.OutTradeNo]
+	o := p.orders[r.order()]
 	v := refundView{
 		RefundID: r.RefundID, OutRefundNo: r.OutRefundNo, TransactionID: o.TransactionID, OutTradeNo: r.OutTradeNo,
 		Channel: "ORIGINAL", UserReceivedAccount: r.Received, CreateTime: chinaTime(r.CreatedAt), Status: r.Status, FundsAccount: r.Account,

@@ -35,7 +35,7 @@ func (p *Provider) applyAbnormalRefund(c *call) (any, *apiError) {
 	defer p.mu.Unlock()
 	r := p.byRefundID[c.http.PathValue("refund_id")]
 	switch {
-	case r == nil || r.OutRefundNo != a.OutRefundNo:
+	case r == nil || r.OutRefundNo != a.OutRefundNo || !p.orders[r.order()].visibleTo(c.caller):
 		return nil, noResource("退款单不存在", "the refund does not exist")
 	case r.Status != RefundAbnormal:
 		return nil, invalidRequest(internalOrderInvalid, "退款单状态不是异常，不能发起异常退款", "the refund is not ABNORMAL")
@@ -43,7 +43,7 @@ func (p *Provider) applyAbnormalRefund(c *call) (any, *apiError) {
 	now := p.clock.Now()
 	r.Status, r.Outcome, r.Received = RefundProcessing, OutcomeSuccess, received
 	r.SettlesAt = now.Add(p.settings.RefundDelay.Std())
-	p.put(recordRefund, r.OutRefundNo, r)
+	p.put(recordRefund, r.key().String(), r)
 	p.awaitSettlement(r)
 	return p.refundView(r), nil
 }

@@ -17,11 +17,11 @@ func (p *Provider) awaitSettlement(r *refund) {
 		p.settle(r, r.Outcome, r.SettlesAt)
 		return
 	}
-	number := r.OutRefundNo
+	n := r.key()
 	p.clock.At(r.SettlesAt, func(due time.Time) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if r := p.refunds[number]; r != nil && r.Status == RefundProcessing && r.SettlesAt.Equal(due) {
+		if r := p.refunds[n]; r != nil && r.Status == RefundProcessing && r.SettlesAt.Equal(due) {
 			p.settle(r, r.Outcome, due)
 		}
 	})
@@ -29,15 +29,16 @@ func (p *Provider) awaitSettlement(r *refund) {
 
 // settle ends the processing of a refund and tells the merchant. The caller holds the lock.
 func (p *Provider) settle(r *refund, outcome string, at time.Time) {
-	o := p.orders[r.OutTradeNo]
+	o := p.orders[r.order()]
 	switch outcome {
 	case OutcomeSuccess:
 		r.Status, r.SuccessAt = RefundSuccess, at
 		o.State = Refund
 		o.Refunding -= r.Amount
 		o.Refunded += r.Amount
-		p.totals.Refunding -= r.Amount
-		p.totals.Refunded += r.Amount
+		p.post(posting{At: at, Kind: postRefundSettled, Ref: r.RefundID, OutNo: r.OutRefundNo, Legs: []leg{
+			{account{o.MchID, potRefunding}, -r.Amount}, {world(potRefunded), r.Amount},
+		}})
 	case OutcomeAbnormal:
 		r.Status = RefundAbnormal
 	case OutcomeClosed:
@@ -45,13 +46,13 @@ func (p *Provider) settle(r *refund, outcome string, at time.Time) {
 		o.Refunding -= r.Amount
 		o.PayerBack -= r.PayerAmount
 		o.FeeBack -= r.FeeBack
-		p.totals.Refunding -= r.Amount
-		p.totals.Fees += r.FeeBack
-		*p.totals.account(r.Account) += r.Amount - r.FeeBack
+		p.post(posting{At: at, Kind: postRefundReturned, Ref: r.RefundID, OutNo: r.OutRefundNo, Legs: []leg{
+			{account{o.MchID, potRefunding}, -r.Amount}, {world(potFees), r.FeeBack}, {account{o.MchID, r.pot()}, r.Amount - r.FeeBack},
+		}})
 	}
 	r.SettlesAt = time.Time{}
-	p.put(recordRefund, r.OutRefundNo, r)
-	p.put(recordOrder, o.OutTradeNo, o)
+	p.put(recordRefund, r.key().String(), r)
+	p.put(recordOrder, o.key().String(), o)
 	p.notifyRefund(o, r)
 }
 
@@ -69,7 +70,7 @@ func (p *Provider) postSettle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.mu.Lock()
-	made := p.refunds[r.PathValue("out_refund_no")]
+	made := p.findRefundAnywhere(r.PathValue("out_refund_no"))
 	if made == nil || made.Status != RefundProcessing {
 		p.mu.Unlock()
 		control.Refuse(w, http.StatusConflict, control.Problem{Error: "there is no refund of this number that is being processed"})
@@ -83,7 +84,7 @@ func (p *Provider) postSettle(w http.ResponseWriter, r *http.Request) {
 
 func (p *Provider) getRefund(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	made := p.refunds[r.PathValue("out_refund_no")]
+	made := p.findRefundAnywhere(r.PathValue("out_refund_no"))
 	if made == nil {
 		p.mu.Unlock()
 		control.Refuse(w, http.StatusNotFound, control.Problem{Error: "the provider has no refund of this out_refund_no"})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -184,7 +185,7 @@ func (p *Provider) deliver(n notification, due time.Time, effect fault.Effect) j
 	entry.RequestID = p.newRequestID(0)
 	ctx, cancel := context.WithTimeout(context.Background(), settings.NotifyTimeout.Std())
 	defer cancel()
-	entry.Status, entry.Answer, err = p.post(ctx, n.URL, body, signed, entry.RequestID)
+	entry.Status, entry.Answer, err = p.transmit(ctx, n.URL, body, signed, entry.RequestID)
 	switch {
 	case err != nil:
 		entry.Error = err.Error()
@@ -198,7 +199,7 @@ func (p *Provider) deliver(n notification, due time.Time, effect fault.Effect) j
 	return entry
 }
 
-func (p *Provider) post(ctx context.Context, url string, body []byte, s signature, requestID string) (int, string, error) {
+func (p *Provider) transmit(ctx context.Context, url string, body []byte, s signature, requestID string) (int, string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, "", err
@@ -220,7 +221,11 @@ func (p *Provider) post(ctx context.Context, url string, body []byte, s signatur
 
 // envelope writes the notification's body, freshly encrypted (WeChat Pay APIv3, 支付成功回调通知).
 func (p *Provider) envelope(n notification, effect fault.Effect) ([]byte, error) {
-	key := p.identity.APIv3Key
+	merchant, known := p.merchant(n.MchID)
+	if !known {
+		return nil, fmt.Errorf("there is no merchant %s", n.MchID)
+	}
+	key := merchant.APIv3Key
 	if effect == fault.OtherKey {
 		key = p.chance.Alphanumeric(len(key))
 	}

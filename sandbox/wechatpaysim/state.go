@@ -3,6 +3,7 @@ package wechatpaysim
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/tongbao-pay/tongbao/sandbox/identity"
@@ -15,13 +16,32 @@ const (
 	recordRefund       = Name + "/refund"
 	recordNotification = Name + "/notification"
 	recordSettings     = Name + "/settings"
-	recordFunds        = Name + "/funds"
+	recordPosting      = Name + "/posting"
 	recordPlatformKey  = Name + "/platform_key"
 )
 
-// put writes a record. A failure is logged and not answered: memory stays the truth until the restart.
+// stateLock guards the provider's state. What was put under it is written when it is given back, in one piece: a killed process
+// never leaves half of a change.
+type stateLock struct {
+	sync.Mutex
+	flush func()
+}
+
+func (l *stateLock) Unlock() {
+	l.flush()
+	l.Mutex.Unlock()
+}
+
+// put keeps a record's present value. The caller holds the lock or is alone.
 func (p *Provider) put(kind, id string, value any) {
-	if err := p.log.Put(kind, id, value); err != nil {
+	if p.log != nil {
+		p.unwritten.Put(kind, id, value)
+	}
+}
+
+// flush writes what was put. A failure is logged and not answered: memory stays the truth until the restart.
+func (p *Provider) flush() {
+	if err := p.log.Write(&p.unwritten); err != nil {
 		p.logger.Error("keep the sandbox's state; what happened since will be missing after a restart", "error", err)
 	}
 }
@@ -50,7 +70,7 @@ func (p *Provider) restore(records []record.Record) error {
 	kept := map[string]func(record.Record) error{
 		recordOrder: p.restoreOrder, recordRefund: p.restoreRefund, recordNotification: p.restoreNotification,
 		recordSettings: func(r record.Record) error { return json.Unmarshal(r.Value, &p.settings) },
-		recordFunds:    func(r record.Record) error { return json.Unmarshal(r.Value, &p.funds) },
+		recordPosting:  p.restorePosting,
 	}
 	var platform []platformKey
 	for _, r := range records {
@@ -73,7 +93,6 @@ func (p *Provider) restore(records []record.Record) error {
 	if len(platform) > 0 {
 		p.platform = platform
 	}
-	p.totals = p.recount()
 	for _, r := range p.refunds {
 		p.awaitSettlement(r)
 	}
@@ -88,10 +107,10 @@ func (p *Provider) restoreOrder(r record.Record) error {
 	if err := json.Unmarshal(r.Value, &o); err != nil {
 		return err
 	}
-	p.orders[o.OutTradeNo] = &o
-	p.byCredential[o.Credential.PrepayID] = o.OutTradeNo
+	p.orders[o.key()] = &o
+	p.byCredential[o.Credential.PrepayID] = o.key()
 	if o.Credential.CodeURL != "" {
-		p.byCredential[o.Credential.CodeURL] = o.OutTradeNo
+		p.byCredential[o.Credential.CodeURL] = o.key()
 	}
 	if o.TransactionID != "" {
 		p.byTransaction[o.TransactionID] = &o
@@ -104,7 +123,7 @@ func (p *Provider) restoreRefund(r record.Record) error {
 	if err := json.Unmarshal(r.Value, &made); err != nil {
 		return err
 	}
-	p.refunds[made.OutRefundNo], p.byRefundID[made.RefundID] = &made, &made
+	p.refunds[made.key()], p.byRefundID[made.RefundID] = &made, &made
 	return nil
 }
 

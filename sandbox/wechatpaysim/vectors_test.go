@@ -70,8 +70,11 @@ func vectorProvider(t testing.TB) (*wechatpaysim.Provider, vectors) {
 	source := chance.New(1, 0)
 	p, err := wechatpaysim.New(wechatpaysim.Config{
 		Identity: identity.WeChatPay{
-			MchID: v.Meta.MchID, AppID: v.Meta.AppID, OpenID: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", APIv3Key: v.Meta.APIv3Key,
-			Merchant: pair(t, "merchant_cert.pem", "merchant_private_key.pem"), Platform: platform,
+			Merchant: identity.Merchant{
+				MchID: v.Meta.MchID, AppID: v.Meta.AppID, APIv3Key: v.Meta.APIv3Key,
+				Certificate: pair(t, "merchant_cert.pem", "merchant_private_key.pem"),
+			},
+			OpenID: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o", Platform: platform,
 			PublicKeyID: "PUB_KEY_ID_0119000091912024060100000000000001", PublicKey: key.(*rsa.PrivateKey),
 		},
 		CA:    platform,
