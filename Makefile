@@ -18,9 +18,11 @@ test: ## Install what the tests need where it is missing, then check and test ev
 	@$(step) "what the tests need" scripts/install-test-needs
 	@$(step) "build" go build ./...
 	@$(step) "vet" go vet ./...
-	@$(step) "lint and import rules" $(tool) golangci-lint run ./...
+	@$(step) "lint and import rules" scripts/lint
 	@$(step) "generated files are fresh" scripts/check-generated
 	@$(step) "tests with the race detector" go test -race ./...
+	@$(step) "other people's SDKs" conformance/run
+	@$(step) "examples" scripts/test-module examples
 
 .PHONY: build
 build: ## Compile the binary into bin/
@@ -28,7 +30,7 @@ build: ## Compile the binary into bin/
 
 .PHONY: lint
 lint: ## Run the linters and check the import rules
-	$(tool) golangci-lint run ./...
+	scripts/lint
 
 .PHONY: fmt
 fmt: ## Format the code
@@ -51,7 +53,7 @@ fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz
 
 .PHONY: conformance
-conformance: ## Judge the sandbox and the library by other people's SDKs (needs Node.js 20 and npm)
+conformance: ## Judge the sandbox and the library by other people's SDKs (needs Node.js 18 and npm)
 	@$(step) "other people's SDKs" conformance/run
 
 .PHONY: demo

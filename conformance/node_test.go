@@ -19,7 +19,7 @@ func node(t *testing.T, input []byte, environment string, arguments ...string) [
 	command.Dir, command.Stdin, command.Stdout, command.Stderr = "node", bytes.NewReader(input), &output, &complaints
 	command.Env = append(os.Environ(), environment)
 	if err := command.Run(); err != nil {
-		t.Fatalf("node: %v (Node 20 or later and `npm ci` in conformance/node are needed; `make conformance` sees to it)\n%s%s", err, &output, &complaints)
+		t.Fatalf("node: %v (Node 18.19 or later and `npm ci` in conformance/node are needed; `make conformance` sees to it)\n%s%s", err, &output, &complaints)
 	}
 	return output.Bytes()
 }

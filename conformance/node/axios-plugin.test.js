@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 
 import plugin from 'wechatpay-axios-plugin';
 
-import { fault, merchant, number, pay, pem, receiver, settle } from './sandbox.js';
+import { fault, merchant, number, pay, pem, receiver, settle, slowClock } from './sandbox.js';
 
 const { Wechatpay, Aes: { AesGcm }, Formatter, Rsa } = plugin;
 
@@ -114,7 +114,7 @@ for (const [mode, key] of Object.entries({ certificate, publicKey })) {
     });
 
     it('is refused with a clock that is six minutes slow', async (t) => {
-      t.mock.timers.enable({ apis: ['Date'], now: Date.now() - 6 * 60 * 1000 });
+      slowClock(t, 6 * 60 * 1000);
       await assert.rejects(query(wxpay, number('AXC')), (error) => error.response.status === 401 && error.response.data.code === 'SIGN_ERROR');
     });
 

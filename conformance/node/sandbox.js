@@ -64,3 +64,18 @@ export async function receiver() {
     close: () => { server.close(); server.closeAllConnections(); },
   };
 }
+
+// slowClock sets Date back by the milliseconds until the test ends.
+export function slowClock(test, by) {
+  const real = globalThis.Date;
+  globalThis.Date = class extends real {
+    constructor(...given) {
+      if (given.length) super(...given); else super(real.now() - by);
+    }
+
+    static now() {
+      return real.now() - by;
+    }
+  };
+  test.after(() => { globalThis.Date = real; });
+}
