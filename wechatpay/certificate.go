@@ -2,8 +2,8 @@ package wechatpay
 
 import (
 	"context"
-	"crypto/cipher"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -135,11 +135,11 @@ const (
 func (c *Client) downloadCertificates(ctx context.Context) error {
 	var replacement *keySet
 	err := c.do(ctx, call{
-		name: certificatesCall, method: http.MethodGet, target: certificatesTarget, timeout: c.queryTimeout,
+		name: certificatesCall, method: http.MethodGet, target: c.certificatesTarget(), timeout: c.queryTimeout,
 		withoutKeys: true,
 		// The key that signed may be in the list, so it is opened first and verified then.
 		verify: func(_ context.Context, h http.Header, body []byte) error {
-			certificates, err := openCertificates(body, c.aead)
+			certificates, err := openCertificates(body, c.aead, c.merchant.suite)
 			if err != nil {
 				return err
 			}
@@ -155,9 +155,17 @@ func (c *Client) downloadCertificates(ctx context.Context) error {
 	return nil
 }
 
+// certificatesTarget asks for the certificates of the suite's kind.
+func (c *Client) certificatesTarget() string {
+	if kind := c.merchant.suite.Names().AlgorithmType; kind != "" {
+		return certificatesTarget + "?algorithm_type=" + kind
+	}
+	return certificatesTarget
+}
+
 // openCertificates reads the answer of the certificate list. Nothing in it is trusted but what the
 // APIv3 key opens.
-func openCertificates(body []byte, aead cipher.AEAD) ([]*verificationKey, error) {
+func openCertificates(body []byte, aead *apiV3Cipher, suite Suite) ([]*verificationKey, error) {
 	var list struct {
 		Data []struct {
 			SerialNo           string `json:"serial_no"`
@@ -169,25 +177,32 @@ func openCertificates(body []byte, aead cipher.AEAD) ([]*verificationKey, error)
 	}
 	keys := make([]*verificationKey, 0, len(list.Data))
 	for _, item := range list.Data {
+		if item.EncryptCertificate.Algorithm != aead.algorithm {
+			continue // of the other suite: the list may hold both kinds
+		}
 		text, err := item.EncryptCertificate.open(aead)
 		if err != nil {
 			return nil, err
 		}
-		certificate, err := ParseCertificate(text)
+		block, _ := pem.Decode(text)
+		if block == nil || block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("%w: the certificate list holds something that is not a PEM CERTIFICATE", ErrMalformed)
+		}
+		certificate, err := suite.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %v", ErrMalformed, err)
+			return nil, fmt.Errorf("%w: a certificate of the list cannot be read", ErrMalformed)
 		}
 		if !sameSerial(item.SerialNo, certificate) {
 			return nil, fmt.Errorf("%w: serial_no is not the certificate's", ErrMalformed)
 		}
-		key, err := certificateKey(strings.ToUpper(item.SerialNo), certificate)
+		key, err := certificateKey(suite, strings.ToUpper(item.SerialNo), certificate)
 		if err != nil {
 			return nil, err
 		}
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%w: certificate list is empty", ErrMalformed)
+		return nil, fmt.Errorf("%w: certificate list holds none under %s", ErrMalformed, aead.algorithm)
 	}
 	return keys, nil
 }

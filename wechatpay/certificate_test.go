@@ -301,8 +301,9 @@ func TestGivingUpDoesNotStopTheDownloadOfOthers(t *testing.T) {
 	release := make(chan struct{})
 	asked := make(chan struct{})
 	list := certificateList(t, map[string][]byte{testPlatform: readFile(t, "wechatpay_platform_cert.pem")})
+	tellAsked := sync.OnceFunc(func() { close(asked) }) // the patient one may come so late that it asks anew
 	p := newProvider(t, answering(func() string {
-		close(asked)
+		tellAsked()
 		<-release
 		return list
 	}))

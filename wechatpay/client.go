@@ -1,8 +1,8 @@
 package wechatpay
 
 import (
-	"crypto/cipher"
 	"crypto/rsa"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -19,7 +19,8 @@ type Client struct {
 // core is what all Clients of one merchant share.
 type core struct {
 	merchant  merchantKey
-	aead      cipher.AEAD // of the APIv3 key; nil without one
+	signType  string       // the suite's, of front-end invocations
+	aead      *apiV3Cipher // of the APIv3 key; nil without one
 	hosts     *hosts
 	transport http.RoundTripper
 	userAgent string
@@ -47,16 +48,18 @@ func New(config Config) (*Client, error) {
 	if err := config.validate(); err != nil {
 		return nil, failed("configuration", OutcomeRefused, err)
 	}
-	var aead cipher.AEAD
+	names := config.Suite.Names()
+	var aead *apiV3Cipher
 	if config.APIv3Key != "" {
-		var err error
-		if aead, err = newAEAD(config.APIv3Key); err != nil {
-			return nil, err
+		of, err := config.Suite.NewAEAD([]byte(config.APIv3Key))
+		if err != nil {
+			return nil, fmt.Errorf("wechatpay: APIv3Key: %w", err)
 		}
+		aead = &apiV3Cipher{AEAD: of, algorithm: names.AEAD}
 	}
 	certificates := make([]*verificationKey, 0, len(config.PlatformCertificates))
 	for _, certificate := range config.PlatformCertificates {
-		key, err := certificateKey(serialText(certificate), certificate)
+		key, err := certificateKey(config.Suite, serialText(certificate), certificate)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +67,11 @@ func New(config Config) (*Client, error) {
 	}
 
 	c := &Client{core: &core{
-		merchant:  merchantKey{mchID: config.MchID, serialNo: config.SerialNo, signer: config.Signer},
+		merchant: merchantKey{
+			mchID: config.MchID, serialNo: config.SerialNo, signer: config.Signer,
+			suite: config.Suite, scheme: names.SignatureType,
+		},
+		signType:  names.SignType,
 		aead:      aead,
 		hosts:     newHosts(config.BaseURL, config.BackupURL),
 		transport: config.Transport,

@@ -3,8 +3,6 @@ package wechatpay
 import (
 	"bytes"
 	"crypto"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -33,7 +31,6 @@ const (
 	defaultNotificationBodyMax  int64 = 64 << 10
 
 	publicKeyIDPrefix = "PUB_KEY_ID_"
-	rsaBits           = 2048
 	apiV3KeyBytes     = 32
 )
 
@@ -45,7 +42,9 @@ type Config struct {
 	// SerialNo is the serial number of the merchant API certificate (商户API证书序列号), hex.
 	// It is not the platform certificate's serial and not a PUB_KEY_ID_.
 	SerialNo string
-	// Signer holds the merchant's private key, RSA-2048; an HSM or a KMS fits. Requests and
+	// Suite is the set of algorithms. Nil: RSA with SHA-256 and AES. Package sm has the SM algorithms (国密).
+	Suite Suite
+	// Signer holds the merchant's private key, RSA-2048 or the Suite's; an HSM or a KMS fits. Requests and
 	// front-end invocations are signed with it, concurrently. If it is also a [crypto.Decrypter],
 	// [Client.DecryptSensitive] works.
 	Signer crypto.Signer
@@ -56,7 +55,8 @@ type Config struct {
 	// APIv3Key is the merchant's APIv3 key (APIv3密钥), exactly 32 bytes. Required to read
 	// notifications and to download certificates; without it both are refused.
 	APIv3Key string
-	// PublicKeys are the WeChat Pay public keys (微信支付公钥) by their whole id, PUB_KEY_ID_ included.
+	// PublicKeys are the WeChat Pay public keys (微信支付公钥) by their whole id, PUB_KEY_ID_ included. They are
+	// RSA keys, and refused with another Suite.
 	PublicKeys map[string]*rsa.PublicKey
 	// PublicKeyID names the key of PublicKeys that encrypts sensitive fields and that answers should
 	// be signed with. Zero: the only one; required when there are several.
@@ -116,6 +116,9 @@ func (c Config) MarshalJSON() ([]byte, error) {
 func (c Config) withDefaults() Config {
 	if c.BaseURL == "" && c.BackupURL == "" {
 		c.BaseURL, c.BackupURL = defaultBaseURL, defaultBackupURL
+	}
+	if c.Suite == nil {
+		c.Suite = rsaSuite{}
 	}
 	if c.Transport == nil {
 		c.Transport = NewTransport()
@@ -188,15 +191,14 @@ func (c Config) validateMerchantKey(v *validation) {
 		v.add("Signer", "set the merchant's private key")
 		return
 	}
-	public, ok := c.Signer.Public().(*rsa.PublicKey)
-	if !ok || public.N.BitLen() != rsaBits {
-		v.add("Signer", "must be an RSA key of 2048 bits")
+	if err := c.Suite.CheckKey(c.Signer.Public()); err != nil {
+		v.addErr("Signer", err)
 		return
 	}
 	if c.Certificate == nil {
 		return
 	}
-	if !public.Equal(c.Certificate.PublicKey) {
+	if !sameKey(c.Certificate.PublicKey, c.Signer.Public()) {
 		v.add("Certificate", "does not belong to the private key in Signer")
 	}
 	if !sameSerial(c.SerialNo, c.Certificate) {
@@ -221,11 +223,14 @@ func (c Config) validateProviderKeys(v *validation) {
 	if len(c.PublicKeys) == 0 && len(c.PlatformCertificates) == 0 && !c.DownloadCertificates {
 		v.add("PublicKeys", "set them, or PlatformCertificates, or DownloadCertificates: no answer could be verified")
 	}
+	if _, isRSA := c.Suite.(rsaSuite); !isRSA && len(c.PublicKeys) > 0 {
+		v.add("PublicKeys", "are RSA keys; with another Suite use PlatformCertificates or DownloadCertificates")
+	}
 	for id, key := range c.PublicKeys {
 		switch {
 		case !strings.HasPrefix(id, publicKeyIDPrefix) || !isDigits(id[len(publicKeyIDPrefix):]):
 			v.add("PublicKeys", fmt.Sprintf("%q is not the whole id, PUB_KEY_ID_ and digits", id))
-		case key == nil || key.N == nil || key.N.BitLen() != rsaBits:
+		case rsaSuite{}.CheckKey(key) != nil:
 			v.add("PublicKeys", id+" must be an RSA key of 2048 bits")
 		case c.Signer != nil && key.Equal(c.Signer.Public()):
 			v.add("PublicKeys", id+" is the merchant's own key; take pub_key.pem from the merchant console")
@@ -246,11 +251,10 @@ func (c Config) checkPlatformCertificate(certificate *x509.Certificate) error {
 	if certificate == nil {
 		return errors.New("must not be nil")
 	}
-	public, ok := certificate.PublicKey.(*rsa.PublicKey)
-	if !ok || public.N.BitLen() != rsaBits {
-		return errors.New("must hold an RSA key of 2048 bits")
+	if err := c.Suite.CheckKey(certificate.PublicKey); err != nil {
+		return fmt.Errorf("its key %w", err)
 	}
-	if c.Signer != nil && public.Equal(c.Signer.Public()) {
+	if c.Signer != nil && sameKey(certificate.PublicKey, c.Signer.Public()) {
 		return errors.New("is the merchant's own certificate")
 	}
 	if c.Certificate != nil && bytes.Equal(certificate.Raw, c.Certificate.Raw) {
@@ -287,11 +291,10 @@ func isLoopback(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
-// newAEAD is AES-256-GCM under the APIv3 key.
-func newAEAD(apiV3Key string) (cipher.AEAD, error) {
-	block, err := aes.NewCipher([]byte(apiV3Key))
-	if err != nil {
-		return nil, fmt.Errorf("wechatpay: APIv3Key: %w", err)
-	}
-	return cipher.NewGCM(block)
+// sameKey is false for kinds of keys that cannot be compared.
+func sameKey(a, b crypto.PublicKey) bool {
+	key, ok := a.(interface {
+		Equal(other crypto.PublicKey) bool
+	})
+	return ok && key.Equal(b)
 }

@@ -1,12 +1,9 @@
 package wechatpay
 
 import (
-	"crypto/cipher"
 	"encoding/base64"
 	"fmt"
 )
-
-const aeadAlgorithm = "AEAD_AES_256_GCM"
 
 // sealed is what the provider encrypts with the APIv3 key: the resource of a notification and each
 // downloaded certificate.
@@ -17,14 +14,14 @@ type sealed struct {
 	Ciphertext     string `json:"ciphertext"`
 }
 
-// open decrypts with AES-256-GCM (WeChat Pay APIv3, 回调和平台证书报文解密): the nonce is its own ASCII
-// bytes, the last 16 bytes of the ciphertext are the tag.
-func (s *sealed) open(aead cipher.AEAD) ([]byte, error) {
+// open decrypts with the suite's cipher in GCM (WeChat Pay APIv3, 回调和平台证书报文解密): the nonce is its own
+// ASCII bytes, the last 16 bytes of the ciphertext are the tag.
+func (s *sealed) open(aead *apiV3Cipher) ([]byte, error) {
 	if aead == nil {
 		return nil, fmt.Errorf("%w: set Config.APIv3Key", ErrDecrypt)
 	}
-	if s.Algorithm != aeadAlgorithm {
-		return nil, fmt.Errorf("%w: algorithm must be %s", ErrMalformed, aeadAlgorithm)
+	if s.Algorithm != aead.algorithm {
+		return nil, fmt.Errorf("%w: algorithm must be %s", ErrMalformed, aead.algorithm)
 	}
 	if len(s.Nonce) != aead.NonceSize() { // the cipher would panic
 		return nil, fmt.Errorf("%w: nonce must have %d bytes", ErrMalformed, aead.NonceSize())

@@ -75,5 +75,5 @@
 // # Limits
 //
 // Amounts are in fen, 1/100 yuan. Partner mode (服务商) is read in answers but not written in requests. The SM
-// algorithms (国密) are refused.
+// algorithms (国密) need Config.Suite and the package wechatpay/sm; a Client without it refuses their signatures.
 package wechatpay

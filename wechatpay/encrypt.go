@@ -3,17 +3,11 @@ package wechatpay
 import (
 	"context"
 	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // OAEP with SHA-1 is what the provider prescribes
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
 )
-
-// sensitiveBytesMax is what OAEP with SHA-1 leaves of a 2048-bit key.
-const sensitiveBytesMax = 214
 
 // Sensitive is personal data in the clear, such as a card number. It prints, logs and marshals as
 // "[redacted]"; convert it to a string to read it.
@@ -56,10 +50,7 @@ func (c *Client) encryptionKey(ctx context.Context) (*verificationKey, error) {
 }
 
 func (k *verificationKey) encrypt(plaintext Sensitive) (string, error) {
-	if len(plaintext) > sensitiveBytesMax {
-		return "", fmt.Errorf("must have at most %d bytes to be encrypted", sensitiveBytesMax)
-	}
-	sealed, err := rsa.EncryptOAEP(sha1.New(), rand.Reader, k.public, []byte(plaintext), nil) //nolint:gosec // see import
+	sealed, err := k.suite.Encrypt(k.public, []byte(plaintext))
 	if err != nil {
 		return "", fmt.Errorf("encrypt: %w", err)
 	}
@@ -79,7 +70,7 @@ func (c *Client) DecryptSensitive(ciphertext string) (Sensitive, error) {
 	if err != nil {
 		return "", failed("decrypt", OutcomeRefused, fmt.Errorf("%w: the field is not base64", ErrDecrypt))
 	}
-	plaintext, err := decrypter.Decrypt(rand.Reader, sealed, &rsa.OAEPOptions{Hash: crypto.SHA1})
+	plaintext, err := c.merchant.suite.Decrypt(decrypter, sealed)
 	if err != nil {
 		return "", failed("decrypt", OutcomeRefused,
 			fmt.Errorf("%w: the field is not encrypted for this private key", ErrDecrypt))

@@ -107,7 +107,7 @@ func FuzzCertificateList(f *testing.F) {
 	f.Add([]byte(`{"data":[]}`))
 	f.Add([]byte(`{"data":[null]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		keys, err := openCertificates(body, client.aead)
+		keys, err := openCertificates(body, client.aead, rsaSuite{})
 		if err != nil {
 			refusedWell(t, err)
 			return

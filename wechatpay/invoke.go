@@ -1,7 +1,6 @@
 package wechatpay
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -43,7 +42,7 @@ func (c *Client) SignJSAPI(appID, prepayID string) (JSAPIInvocation, error) {
 func (c *Client) signJSAPI(appID, prepayID string, timestamp int64, nonce string) (JSAPIInvocation, error) {
 	in := JSAPIInvocation{
 		AppID: appID, TimeStamp: strconv.FormatInt(timestamp, 10), NonceStr: nonce,
-		Package: "prepay_id=" + prepayID, SignType: "RSA",
+		Package: "prepay_id=" + prepayID, SignType: c.signType,
 	}
 	sign, err := c.signLines(in.AppID, in.TimeStamp, in.NonceStr, in.Package)
 	if err != nil {
@@ -76,8 +75,7 @@ func (c *Client) signApp(appID, prepayID string, timestamp int64, nonce string) 
 }
 
 func (c *Client) signLines(lines ...string) (string, error) {
-	text := strings.Join(lines, "\n") + "\n"
-	signature, err := c.merchant.sign(sha256.Sum256([]byte(text)))
+	signature, err := c.merchant.sign(SignedText{Body: []byte(strings.Join(lines, "\n"))})
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,7 @@ package wechatpay
 
 import (
 	"cmp"
+	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
@@ -16,7 +17,8 @@ var errNoCurrentKey = errors.New("no WeChat Pay key is known yet: call RefreshCe
 // verificationKey is one key of the provider's: a public key, or a platform certificate's.
 type verificationKey struct {
 	serial              string
-	public              *rsa.PublicKey
+	public              crypto.PublicKey
+	suite               Suite     // of public
 	notBefore, notAfter time.Time // zero for a public key, which does not expire
 }
 
@@ -35,11 +37,11 @@ type keySet struct {
 	preferred []*verificationKey
 }
 
-// newKeySet joins the configured public keys with certificates.
+// newKeySet joins the configured public keys, RSA all of them, with certificates.
 func newKeySet(publicKeys map[string]*rsa.PublicKey, currentID string, certificates []*verificationKey) *keySet {
 	set := &keySet{bySerial: make(map[string]*verificationKey, len(publicKeys)+len(certificates))}
 	for id, public := range publicKeys {
-		key := &verificationKey{serial: id, public: public}
+		key := &verificationKey{serial: id, public: public, suite: rsaSuite{}}
 		set.bySerial[strings.ToUpper(id)] = key
 		if id == currentID || len(publicKeys) == 1 {
 			set.preferred = append(set.preferred, key)
@@ -78,13 +80,12 @@ func (s *keySet) current(now time.Time) *verificationKey {
 	return nil
 }
 
-func certificateKey(serial string, certificate *x509.Certificate) (*verificationKey, error) {
-	public, ok := certificate.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("%w: platform certificate holds no RSA key", ErrMalformed)
+func certificateKey(suite Suite, serial string, certificate *x509.Certificate) (*verificationKey, error) {
+	if err := suite.CheckKey(certificate.PublicKey); err != nil {
+		return nil, fmt.Errorf("%w: the key of a platform certificate %v", ErrMalformed, err)
 	}
 	return &verificationKey{
-		serial: serial, public: public,
+		serial: serial, public: certificate.PublicKey, suite: suite,
 		notBefore: certificate.NotBefore, notAfter: certificate.NotAfter,
 	}, nil
 }

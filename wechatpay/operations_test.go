@@ -211,7 +211,7 @@ func TestAbnormalRefundEncryptsForTheNamedKey(t *testing.T) {
 	if err := json.Unmarshal(r.body, &body); err != nil || r.Header.Get("Wechatpay-Serial") != testPublicKeyID {
 		t.Fatalf("serial %s, %v", r.Header.Get("Wechatpay-Serial"), err)
 	}
-	receiver := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, "wechatpay_pubkey_mode_private_key.pem")}}}
+	receiver := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, "wechatpay_pubkey_mode_private_key.pem"), suite: rsaSuite{}}}}
 	account, err := receiver.DecryptSensitive(body.BankAccount)
 	if err != nil || string(account) != "6222020000000000000" {
 		t.Errorf("got %q, %v", string(account), err)

@@ -3,21 +3,19 @@ package wechatpay
 import (
 	"crypto"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"strconv"
 )
 
-// signatureScheme names the one signature this package makes and accepts: SHA-256 with RSA, PKCS#1 v1.5.
-const signatureScheme = "WECHATPAY2-SHA256-RSA2048"
-
 // merchantKey signs in the merchant's name.
 type merchantKey struct {
 	mchID    string
 	serialNo string
 	signer   crypto.Signer
+	suite    Suite
+	scheme   string // the suite's SignatureType
 }
 
 // authorization is the Authorization header of one request (WeChat Pay APIv3, 签名生成): target is
@@ -28,13 +26,13 @@ func (k *merchantKey) authorization(method, target string, body []byte, timestam
 	lines = append(append(lines, target...), '\n')
 	lines = append(strconv.AppendInt(lines, timestamp, 10), '\n')
 	lines = append(append(lines, nonce...), '\n')
-	signature, err := k.sign(digest(lines, body))
+	signature, err := k.sign(SignedText{Lines: lines, Body: body})
 	if err != nil {
 		return "", err
 	}
 
 	header := make([]byte, 0, 640)
-	header = append(header, signatureScheme...)
+	header = append(header, k.scheme...)
 	header = appendParameter(header, ` mchid="`, k.mchID)
 	header = appendParameter(header, `,nonce_str="`, nonce)
 	header = append(header, `,signature="`...)
@@ -49,22 +47,12 @@ func appendParameter(to []byte, key, value string) []byte {
 	return append(append(append(to, key...), value...), '"')
 }
 
-func (k *merchantKey) sign(sum [sha256.Size]byte) ([]byte, error) {
-	signature, err := k.signer.Sign(rand.Reader, sum[:], crypto.SHA256)
+func (k *merchantKey) sign(text SignedText) ([]byte, error) {
+	signature, err := k.suite.Sign(k.signer, text)
 	if err != nil {
 		return nil, fmt.Errorf("sign with the merchant's private key: %w", err)
 	}
 	return signature, nil
-}
-
-// digest hashes lines, body and the newline that ends the body's line, without copying the body.
-func digest(lines, body []byte) (sum [sha256.Size]byte) {
-	h := sha256.New()
-	h.Write(lines)
-	h.Write(body)
-	h.Write([]byte{'\n'})
-	h.Sum(sum[:0])
-	return sum
 }
 
 // newNonce is 32 characters with 128 random bits.

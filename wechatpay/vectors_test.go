@@ -220,7 +220,7 @@ func TestVectorsCertificates(t *testing.T) {
 		t.Fatalf("got %v", keys)
 	}
 	want, err := ParseCertificate([]byte(list.DecryptedPEM))
-	if err != nil || !client.keys.Load().bySerial[testPlatform].public.Equal(want.PublicKey) {
+	if err != nil || !sameKey(client.keys.Load().bySerial[testPlatform].public, want.PublicKey) {
 		t.Errorf("not the certificate of the list: %v", err)
 	}
 }
@@ -234,7 +234,7 @@ func TestVectorsSensitiveFields(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			client := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, c.DecryptWith)}}}
+			client := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, c.DecryptWith), suite: rsaSuite{}}}}
 			got, err := client.DecryptSensitive(c.Ciphertext)
 			if c.Plaintext == nil {
 				if !errors.Is(err, ErrDecrypt) {
@@ -257,7 +257,7 @@ func TestSensitiveFieldsRoundTrip(t *testing.T) {
 		if err != nil || serial != testPublicKeyID || len(ciphertext) != 344 {
 			t.Fatalf("serial %s, %d characters, %v", serial, len(ciphertext), err)
 		}
-		provider := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, "wechatpay_pubkey_mode_private_key.pem")}}}
+		provider := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, "wechatpay_pubkey_mode_private_key.pem"), suite: rsaSuite{}}}}
 		if got, err := provider.DecryptSensitive(ciphertext); err != nil || string(got) != plaintext {
 			t.Errorf("got %q, %v", string(got), err)
 		}

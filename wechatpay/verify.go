@@ -2,8 +2,6 @@ package wechatpay
 
 import (
 	"context"
-	"crypto"
-	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -34,9 +32,9 @@ type providerSignature struct {
 	signedAt  time.Time
 }
 
-// readSignature wants each header once. A probe of the provider (签名探测) carries a signature that is
+// readSignature wants each header once, and a signature of the type, which is RSA where none is named. A probe of the provider (签名探测) carries a signature that is
 // wrong and perhaps no base64; it gets no case of its own.
-func readSignature(h http.Header) (providerSignature, error) {
+func readSignature(h http.Header, signatureType string) (providerSignature, error) {
 	var s providerSignature
 	var encoded string
 	for _, header := range []struct {
@@ -54,8 +52,12 @@ func readSignature(h http.Header) (providerSignature, error) {
 		}
 		*header.to = values[0]
 	}
-	if types := h[headerSignatureType]; len(types) > 1 || len(types) == 1 && types[0] != signatureScheme {
-		return s, fmt.Errorf("%w: signature type must be %s", ErrSignature, signatureScheme)
+	types := h[headerSignatureType]
+	if len(types) == 0 {
+		types = []string{signatureScheme}
+	}
+	if len(types) > 1 || types[0] != signatureType {
+		return s, fmt.Errorf("%w: signature type must be %s", ErrSignature, signatureType)
 	}
 
 	seconds, err := strconv.ParseInt(s.timestamp, 10, 64)
@@ -92,8 +94,7 @@ func (k *verificationKey) verify(s *providerSignature, body []byte) error {
 	lines := make([]byte, 0, len(s.timestamp)+len(s.nonce)+2)
 	lines = append(append(lines, s.timestamp...), '\n')
 	lines = append(append(lines, s.nonce...), '\n')
-	sum := digest(lines, body)
-	if rsa.VerifyPKCS1v15(k.public, crypto.SHA256, sum[:], s.value) != nil {
+	if !k.suite.Verify(k.public, SignedText{Lines: lines, Body: body}, s.value) {
 		return fmt.Errorf("%w: the body differs from the signed bytes, or another key signed", ErrSignature)
 	}
 	return nil
@@ -113,7 +114,7 @@ func (c *Client) verify(ctx context.Context, h http.Header, body []byte) error {
 
 // verifyBy is verify with the key that find gives for the serial number received.
 func (c *Client) verifyBy(h http.Header, body []byte, find func(serial string, now time.Time) (*verificationKey, error)) error {
-	signature, err := readSignature(h)
+	signature, err := readSignature(h, c.merchant.scheme)
 	if err != nil {
 		return err
 	}
