@@ -132,4 +132,3 @@ func TestStandardSM2Encryption(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
-
