@@ -27,6 +27,7 @@ type AbnormalRefundRequest struct {
 }
 
 type abnormalRefundBody struct {
+	SubMchID    string `json:"sub_mchid,omitempty"`
 	OutRefundNo string `json:"out_refund_no"`
 	Type        string `json:"type"`
 	BankType    string `json:"bank_type,omitempty"`
@@ -41,7 +42,9 @@ func (c *Client) ApplyAbnormalRefund(ctx context.Context, request AbnormalRefund
 	if err := request.validate(); err != nil {
 		return nil, failed(name, OutcomeRefused, err)
 	}
-	content := abnormalRefundBody{OutRefundNo: request.OutRefundNo, Type: request.Type, BankType: request.BankType}
+	content := abnormalRefundBody{
+		SubMchID: c.sub.MchID, OutRefundNo: request.OutRefundNo, Type: request.Type, BankType: request.BankType,
+	}
 	k := call{
 		name: name, method: http.MethodPost, write: true, timeout: c.writeTimeout,
 		target: refundsTarget + "/" + url.PathEscape(request.RefundID) + "/apply-abnormal-refund",

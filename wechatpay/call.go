@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -20,18 +21,29 @@ const (
 	backoffThrottled   = time.Second
 	contentTypeJSON    = "application/json"
 	requestHeadersMost = 6
+
+	headerLanguage       = "Accept-Language"
+	headerIdempotencyKey = "Idempotency-Key"
 )
 
 // call is one request of the protocol, repeated with the same bytes until it is done, refused or out of
-// time. That is safe for all of them: the provider recognises a repeat by the merchant's number.
+// time. That is safe where the provider recognises a repeat by the merchant's number; else the call is made once.
 type call struct {
 	name    string
 	method  string
 	target  string // path and query, escaped
 	body    []byte // nil without
 	timeout time.Duration
+	// contentType is that of body. Zero: JSON.
+	contentType string
+	// signed is what is signed in place of body. Nil: body.
+	signed []byte
+	// header are further headers, by canonical name.
+	header http.Header
 	// write marks a call with an effect: one try of unknown outcome makes the whole call unknown.
 	write bool
+	// once forbids another try unless the one before surely had no effect.
+	once bool
 	// keySerial is the key that encrypted fields of body. Zero: the current key is named.
 	keySerial string
 	// withoutKeys sends although no key to verify the answer with is known yet, and names no certificate,
@@ -74,6 +86,7 @@ func (c *Client) do(ctx context.Context, k call) error {
 		case !errors.Is(ctx.Err(), context.Canceled):
 			c.hosts.failed(host, c.now())
 		}
+		f.repeat = f.repeat && (!k.once || f.outcome == OutcomeRetry)
 		lostTry = lostTry || k.write && f.outcome == OutcomeUnknown
 		if !f.repeat || try == triesMax || !c.pause(ctx, k.name, try, f) {
 			if lostTry {
@@ -117,15 +130,19 @@ func (c *Client) try(ctx context.Context, k *call, host *host, triesLeft int) *f
 
 func (c *Client) newRequest(ctx context.Context, k *call, host *host) (*http.Request, *failure) {
 	body := io.Reader(sendOnce{})
-	if k.body != nil {
+	if k.body != nil || k.method != http.MethodGet {
 		body = bytes.NewReader(k.body)
 	}
 	request, err := http.NewRequestWithContext(ctx, k.method, host.base+k.target, body)
 	if err != nil {
 		return nil, &failure{outcome: OutcomeRefused, err: err}
 	}
+	signed := k.body
+	if k.signed != nil {
+		signed = k.signed
+	}
 	// RequestURI is what the transport writes, so the signed target is the sent one.
-	authorization, err := c.merchant.authorization(k.method, request.URL.RequestURI(), k.body, c.now().Unix(), newNonce())
+	authorization, err := c.merchant.authorization(k.method, request.URL.RequestURI(), signed, c.now().Unix(), newNonce())
 	if err != nil {
 		return nil, &failure{outcome: OutcomeRetry, err: err}
 	}
@@ -134,10 +151,17 @@ func (c *Client) newRequest(ctx context.Context, k *call, host *host) (*http.Req
 	header["Authorization"] = []string{authorization}
 	header["User-Agent"] = []string{c.userAgent}
 	if k.body != nil {
-		header["Content-Type"] = []string{contentTypeJSON}
+		header["Content-Type"] = []string{orDefault(k.contentType, contentTypeJSON)}
+	}
+	if c.language != "" {
+		header[headerLanguage] = []string{c.language}
 	}
 	if k.keySerial != "" {
 		header[headerSerial] = []string{k.keySerial}
+	}
+	maps.Copy(header, k.header)
+	if len(header[headerIdempotencyKey]) > 0 {
+		request.GetBody = nil // or the transport sends it again by itself, with a nonce that was used before
 	}
 	request.Header = header
 	return request, nil

@@ -24,6 +24,7 @@ type core struct {
 	hosts     *hosts
 	transport http.RoundTripper
 	userAgent string
+	language  string // of messages; empty: the provider's default
 	backoff   func(try int, cause error) time.Duration
 	now       func() time.Time
 	log       *slog.Logger
@@ -31,6 +32,7 @@ type core struct {
 	queryTimeout        time.Duration
 	writeTimeout        time.Duration
 	notificationBodyMax int64
+	codepayV3           bool
 
 	publicKeys           map[string]*rsa.PublicKey
 	publicKeyID          string
@@ -76,6 +78,7 @@ func New(config Config) (*Client, error) {
 		hosts:     newHosts(config.BaseURL, config.BackupURL),
 		transport: config.Transport,
 		userAgent: config.UserAgent,
+		language:  config.AcceptLanguage,
 		backoff:   config.Backoff,
 		now:       config.Now,
 		log:       config.Logger,
@@ -83,6 +86,7 @@ func New(config Config) (*Client, error) {
 		queryTimeout:        config.QueryTimeout,
 		writeTimeout:        config.WriteTimeout,
 		notificationBodyMax: config.NotificationBodyMax,
+		codepayV3:           config.CodepayV3,
 
 		publicKeys:           config.PublicKeys,
 		publicKeyID:          config.PublicKeyID,

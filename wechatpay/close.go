@@ -10,7 +10,7 @@ import (
 
 // CloseOrder closes an unpaid order for good; its number cannot be used again (WeChat Pay APIv3, 关闭订单).
 // Query first: a paid order is an error, [Error.OrderPaid]. Closing a closed order is no error. Only nil means
-// closed.
+// closed. An order of [Client.CodePay] cannot be closed: reverse it.
 func (c *Client) CloseOrder(ctx context.Context, outTradeNo string) error {
 	const name = "close order"
 	var v validation
@@ -18,15 +18,13 @@ func (c *Client) CloseOrder(ctx context.Context, outTradeNo string) error {
 	if err := v.err(); err != nil {
 		return failed(name, OutcomeRefused, err)
 	}
-	body, err := json.Marshal(struct {
-		MchID string `json:"mchid"`
-	}{c.merchant.mchID})
+	body, err := json.Marshal(c.merchants())
 	if err != nil {
 		return failed(name, OutcomeRefused, fmt.Errorf("encode: %w", err))
 	}
 	err = c.do(ctx, call{
 		name: name, method: http.MethodPost, write: true, timeout: c.writeTimeout, body: body,
-		target: "/v3/pay/transactions/out-trade-no/" + url.PathEscape(outTradeNo) + "/close",
+		target: c.transactionsTarget() + "out-trade-no/" + url.PathEscape(outTradeNo) + "/close",
 	})
 	if CodeOf(err) == CodeOrderClosed { // older pages answer so where newer ones answer 204
 		return nil

@@ -80,6 +80,8 @@ type Config struct {
 	BaseURL, BackupURL string
 	// Transport sends one request and must not follow redirects. Zero: [NewTransport].
 	Transport http.RoundTripper
+	// AcceptLanguage is the language of [Error.Message]: en, zh-CN, zh-HK or zh-TW. Zero: the provider's default, zh-CN.
+	AcceptLanguage string
 	// UserAgent is sent with every request; the provider refuses requests without. Zero: this package's.
 	UserAgent string
 	// QueryTimeout bounds a whole query, all tries included; the context may shorten it. Zero: 10 s.
@@ -91,6 +93,10 @@ type Config struct {
 	Backoff func(try int, cause error) time.Duration
 	// NotificationBodyMax bounds the body of a notification in bytes. Zero: 64 KiB.
 	NotificationBodyMax int64
+
+	// CodepayV3 says that the provider lets this merchant take payment codes (付款码支付) over APIv3, which needs its
+	// permission. Without it [Client.CodePay] refuses; most merchants use the older API, package wechatpay/v2.
+	CodepayV3 bool
 
 	// Now is the clock of signatures, windows and validity. Zero: [time.Now].
 	Now func() time.Time
@@ -179,6 +185,9 @@ func (c Config) validate() error {
 	}
 	if strings.ContainsAny(c.UserAgent, "\r\n") {
 		v.add("UserAgent", "must be one line")
+	}
+	if !isVisibleASCII(c.AcceptLanguage) {
+		v.add("AcceptLanguage", "must be a language such as en or zh-CN")
 	}
 	return v.err()
 }

@@ -30,8 +30,9 @@ type AppInvocation struct {
 }
 
 // SignJSAPI signs the parameters that open the cashier in the WeChat browser and in mini programs
-// (WeChat Pay APIv3, JSAPI调起支付, 小程序调起支付). appID must be that of the prepay call. Sign anew for
-// each invocation; a prepay id lives two hours.
+// (WeChat Pay APIv3, JSAPI调起支付, 小程序调起支付). appID must be that of the prepay call: in partner mode the service
+// provider's where the page is its own, the sub-merchant's where it is the sub-merchant's. Sign anew for each
+// invocation; a prepay id lives two hours.
 func (c *Client) SignJSAPI(appID, prepayID string) (JSAPIInvocation, error) {
 	if err := checkInvocation(appID, prepayID); err != nil {
 		return JSAPIInvocation{}, failed("sign jsapi", OutcomeRefused, err)
@@ -53,7 +54,8 @@ func (c *Client) signJSAPI(appID, prepayID string, timestamp int64, nonce string
 }
 
 // SignApp signs the parameters that open the cashier in an app (WeChat Pay APIv3, APP调起支付). The
-// rules of [Client.SignJSAPI] hold; here the bare prepay id is signed.
+// rules of [Client.SignJSAPI] hold; here the bare prepay id is signed. The partnerId is of the merchant whose app
+// appID is.
 func (c *Client) SignApp(appID, prepayID string) (AppInvocation, error) {
 	if err := checkInvocation(appID, prepayID); err != nil {
 		return AppInvocation{}, failed("sign app", OutcomeRefused, err)
@@ -62,8 +64,12 @@ func (c *Client) SignApp(appID, prepayID string) (AppInvocation, error) {
 }
 
 func (c *Client) signApp(appID, prepayID string, timestamp int64, nonce string) (AppInvocation, error) {
+	partnerID := c.merchant.mchID
+	if c.isPartner() && appID == c.sub.AppID {
+		partnerID = c.sub.MchID
+	}
 	in := AppInvocation{
-		AppID: appID, PartnerID: c.merchant.mchID, PrepayID: prepayID, PackageValue: "Sign=WXPay",
+		AppID: appID, PartnerID: partnerID, PrepayID: prepayID, PackageValue: "Sign=WXPay",
 		NonceStr: nonce, TimeStamp: strconv.FormatInt(timestamp, 10),
 	}
 	sign, err := c.signLines(in.AppID, in.TimeStamp, in.NonceStr, in.PrepayID)

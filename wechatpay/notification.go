@@ -16,6 +16,7 @@ const (
 	EventRefundSuccess      = "REFUND.SUCCESS"
 	EventRefundAbnormal     = "REFUND.ABNORMAL"
 	EventRefundClosed       = "REFUND.CLOSED"
+	EventSecurityEcho       = "SECURITY_ECHO.SUCCESS" // 安全联调
 )
 
 // Notification is a verified and decrypted notification. Only [Client.ParseNotification] makes one that
@@ -31,6 +32,7 @@ type Notification struct {
 	plaintext    []byte
 	order        *Order
 	refund       *RefundNotification
+	echo         *EchoNotification
 }
 
 // ID names the event. The same event sent again normally keeps it; do not rely on it alone.
@@ -183,6 +185,10 @@ func newNotification(e *envelope, body, plaintext []byte) (*Notification, error)
 	case "refund":
 		if refund, err := decodeRefundNotification(plaintext); err == nil {
 			n.refund = refund
+		}
+	case "security", "security_echo":
+		if echo, err := decodeEchoNotification(plaintext); err == nil {
+			n.echo = echo
 		}
 	}
 	return n, nil

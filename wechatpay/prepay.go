@@ -21,8 +21,10 @@ type Amount struct {
 
 // Payer is who may pay.
 type Payer struct {
-	// OpenID is the payer's identity within the request's AppID.
+	// OpenID is the payer's identity within the request's AppID; in partner mode it travels as sp_openid.
 	OpenID string `json:"openid"`
+	// SubOpenID is the payer's identity within [SubMerchant].AppID, sub_openid; in partner mode, in place of OpenID.
+	SubOpenID string `json:"sub_openid,omitempty"`
 }
 
 // NativeRequest is an order paid by scanning a QR code (WeChat Pay APIv3, Native下单). Lengths are in
@@ -41,6 +43,8 @@ type NativeRequest struct {
 	SettleInfo  *SettleInfo  // profit sharing
 	// SupportFapiao offers the payer an e-invoice.
 	SupportFapiao bool
+	// LimitPay keeps ways to pay out: no_balance, no_credit, no_debit, balance_only. The provider's newer pages leave it out.
+	LimitPay []string
 }
 
 // AppRequest is an order paid in an app (WeChat Pay APIv3, APP下单); the fields of [NativeRequest].
@@ -62,6 +66,7 @@ type JSAPIRequest struct {
 	SceneInfo     *SceneInfo
 	SettleInfo    *SettleInfo
 	SupportFapiao bool
+	LimitPay      []string
 }
 
 // H5Request is an order paid from another mobile browser (WeChat Pay APIv3, H5下单); the fields of
@@ -79,6 +84,7 @@ type H5Request struct {
 	Detail        *OrderDetail
 	SettleInfo    *SettleInfo
 	SupportFapiao bool
+	LimitPay      []string
 }
 
 // OrderDetail lists goods; at most 6144 bytes as JSON.
@@ -202,13 +208,13 @@ func (c *Client) PrepayH5(ctx context.Context, request H5Request) (*H5Response, 
 // empty.
 func (c *Client) prepay(ctx context.Context, kind string, order *prepayBody, answer any, credential *string) error {
 	name := "prepay " + kind
-	order.MchID = c.merchant.mchID
+	order.parties = c.parties(order.appID)
 	body, err := order.encode()
 	if err != nil {
 		return failed(name, OutcomeRefused, err)
 	}
 	return c.do(ctx, call{
-		name: name, method: http.MethodPost, target: "/v3/pay/transactions/" + kind,
+		name: name, method: http.MethodPost, target: c.transactionsTarget() + kind,
 		body: body, write: true, timeout: c.writeTimeout,
 		decode: func(body []byte) error {
 			if err := decodeJSON(body, &answer); err != nil {
@@ -225,8 +231,7 @@ func (c *Client) prepay(ctx context.Context, kind string, order *prepayBody, ans
 // prepayBody is what travels for every kind; nil and empty fields stay away, null is refused by the
 // provider.
 type prepayBody struct {
-	AppID         string          `json:"appid"`
-	MchID         string          `json:"mchid"`
+	parties
 	Description   string          `json:"description"`
 	OutTradeNo    string          `json:"out_trade_no"`
 	TimeExpire    string          `json:"time_expire,omitempty"`
@@ -235,19 +240,29 @@ type prepayBody struct {
 	GoodsTag      string          `json:"goods_tag,omitempty"`
 	SupportFapiao bool            `json:"support_fapiao,omitempty"`
 	Amount        Amount          `json:"amount"`
-	Payer         *Payer          `json:"payer,omitempty"`
+	Payer         *prepayPayer    `json:"payer,omitempty"`
 	Detail        json.RawMessage `json:"detail,omitempty"`
 	SceneInfo     any             `json:"scene_info,omitempty"`
 	SettleInfo    *SettleInfo     `json:"settle_info,omitempty"`
+	LimitPay      []string        `json:"limit_pay,omitempty"`
 
+	appID  string
+	payer  *Payer
 	detail *OrderDetail
+}
+
+// prepayPayer is a Payer on the wire: openid, or in partner mode sp_openid and sub_openid.
+type prepayPayer struct {
+	OpenID    string `json:"openid,omitempty"`
+	SpOpenID  string `json:"sp_openid,omitempty"`
+	SubOpenID string `json:"sub_openid,omitempty"`
 }
 
 func (r NativeRequest) body() *prepayBody {
 	order := &prepayBody{
-		AppID: r.AppID, Description: r.Description, OutTradeNo: r.OutTradeNo, NotifyURL: r.NotifyURL,
+		appID: r.AppID, Description: r.Description, OutTradeNo: r.OutTradeNo, NotifyURL: r.NotifyURL,
 		Amount: r.Amount, TimeExpire: expireText(r.TimeExpire), Attach: r.Attach, GoodsTag: r.GoodsTag,
-		SettleInfo: r.SettleInfo, SupportFapiao: r.SupportFapiao, detail: r.Detail,
+		SettleInfo: r.SettleInfo, SupportFapiao: r.SupportFapiao, LimitPay: r.LimitPay, detail: r.Detail,
 	}
 	if r.SceneInfo != nil {
 		order.SceneInfo = *r.SceneInfo
@@ -260,8 +275,9 @@ func (r JSAPIRequest) body() *prepayBody {
 		AppID: r.AppID, Description: r.Description, OutTradeNo: r.OutTradeNo, NotifyURL: r.NotifyURL,
 		Amount: r.Amount, TimeExpire: r.TimeExpire, Attach: r.Attach, GoodsTag: r.GoodsTag,
 		Detail: r.Detail, SceneInfo: r.SceneInfo, SettleInfo: r.SettleInfo, SupportFapiao: r.SupportFapiao,
+		LimitPay: r.LimitPay,
 	}.body()
-	order.Payer = &r.Payer
+	order.payer = &r.Payer
 	return order
 }
 
@@ -270,6 +286,7 @@ func (r H5Request) body() *prepayBody {
 		AppID: r.AppID, Description: r.Description, OutTradeNo: r.OutTradeNo, NotifyURL: r.NotifyURL,
 		Amount: r.Amount, TimeExpire: r.TimeExpire, Attach: r.Attach, GoodsTag: r.GoodsTag,
 		Detail: r.Detail, SettleInfo: r.SettleInfo, SupportFapiao: r.SupportFapiao,
+		LimitPay: r.LimitPay,
 	}.body()
 	order.SceneInfo = r.SceneInfo
 	return order

@@ -11,7 +11,7 @@ const detailBytesMax = 6144
 // encode checks the order and writes it once.
 func (b *prepayBody) encode() ([]byte, error) {
 	var v validation
-	v.text("appid", b.AppID, 1, 32)
+	v.appID(&b.parties)
 	v.text("description", b.Description, 1, 127)
 	v.number("out_trade_no", b.OutTradeNo, 6, 32, outTradeNoFurther)
 	v.text("attach", b.Attach, 0, 128)
@@ -19,8 +19,12 @@ func (b *prepayBody) encode() ([]byte, error) {
 	v.text("goods_tag", b.GoodsTag, 0, 32)
 	v.atLeast("amount.total", b.Amount.Total, 1)
 	v.text("amount.currency", b.Amount.Currency, 0, 16)
-	if b.Payer != nil {
-		v.text("payer.openid", b.Payer.OpenID, 1, 128)
+	if b.payer != nil {
+		v.payer(&b.parties, b.payer)
+		b.Payer = b.payer.onTheWire(&b.parties)
+	}
+	for i, way := range b.LimitPay {
+		v.text(fmt.Sprintf("limit_pay[%d]", i), way, 1, 32)
 	}
 	switch scene := b.SceneInfo.(type) {
 	case SceneInfo:
@@ -48,6 +52,33 @@ func (b *prepayBody) encode() ([]byte, error) {
 		return nil, fmt.Errorf("encode order: %w", err)
 	}
 	return body, nil
+}
+
+// payer wants the payer's identity under a name the mode has (WeChat Pay APIv3, 服务商模式: sp_openid 与 sub_openid
+// 二选一).
+func (v *validation) payer(p *parties, payer *Payer) {
+	if !p.isPartner() {
+		v.text("payer.openid", payer.OpenID, 1, 128)
+		if payer.SubOpenID != "" {
+			v.add("payer.sub_openid", "is for partner mode; call a Client made by ForSubMerchant")
+		}
+		return
+	}
+	if payer.OpenID == "" && payer.SubOpenID == "" {
+		v.add("payer.sp_openid", "or sub_openid is required")
+	}
+	v.text("payer.sp_openid", payer.OpenID, 0, 128)
+	v.text("payer.sub_openid", payer.SubOpenID, 0, 128)
+	if payer.SubOpenID != "" && p.SubAppID == "" {
+		v.add("payer.sub_openid", "needs SubMerchant.AppID")
+	}
+}
+
+func (p *Payer) onTheWire(in *parties) *prepayPayer {
+	if in.isPartner() {
+		return &prepayPayer{SpOpenID: p.OpenID, SubOpenID: p.SubOpenID}
+	}
+	return &prepayPayer{OpenID: p.OpenID}
 }
 
 func (v *validation) scene(payerClientIP, deviceID string, store *StoreInfo) {

@@ -15,6 +15,8 @@ import (
 	"io"
 	"maps"
 	"math/big"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -157,6 +159,7 @@ func (p *provider) checkRequest(r *http.Request, body []byte) map[string]string 
 		key, value, _ := strings.Cut(part, "=")
 		values[key] = strings.Trim(value, `"`)
 	}
+	body = signedPart(p.t, r, body)
 	text := r.Method + "\n" + r.RequestURI + "\n" + values["timestamp"] + "\n" + values["nonce_str"] + "\n" + string(body) + "\n"
 	sum := sha256.Sum256([]byte(text))
 	signature, _ := base64.StdEncoding.DecodeString(values["signature"])
@@ -170,6 +173,20 @@ func (p *provider) checkRequest(r *http.Request, body []byte) map[string]string 
 		p.t.Error("provider: Accept or User-Agent is missing")
 	}
 	return values
+}
+
+// signedPart is what of the body is signed: of an upload its meta alone.
+func signedPart(t testing.TB, r *http.Request, body []byte) []byte {
+	kind, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "multipart/form-data" {
+		return body
+	}
+	form, err := multipart.NewReader(bytes.NewReader(body), parameters["boundary"]).ReadForm(1 << 20)
+	if err != nil || len(form.Value["meta"]) != 1 {
+		t.Errorf("provider: upload without meta: %v", err)
+		return nil
+	}
+	return []byte(form.Value["meta"][0])
 }
 
 func (p *provider) received() []receivedRequest {

@@ -38,14 +38,14 @@ func (c *Client) queryOrder(ctx context.Context, name, path string, isAsked func
 	var order *Order
 	err := c.do(ctx, call{
 		name: name, method: http.MethodGet, timeout: c.queryTimeout,
-		target: "/v3/pay/transactions/" + path + "?mchid=" + url.QueryEscape(c.merchant.mchID),
+		target: c.transactionsTarget() + path + c.merchantsQuery(),
 		decode: func(body []byte) (err error) {
 			order, err = decodeOrder(body)
 			if err != nil {
 				return err
 			}
 			// A signature does not bind an answer to its request.
-			if !isAsked(order) || order.MchID != c.merchant.mchID {
+			if !isAsked(order) || !c.hasMerchantsOf(order) {
 				return fmt.Errorf("%w: answer is about another order", ErrMalformed)
 			}
 			return nil

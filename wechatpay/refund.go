@@ -86,6 +86,8 @@ type Refund struct {
 	FundsAccount        string            `json:"funds_account,omitempty"`
 	Amount              RefundedAmount    `json:"amount,omitzero"`
 	PromotionDetail     []RefundPromotion `json:"promotion_detail,omitempty"`
+	// SubMchID is the sub-merchant of a partner refund (服务商); empty where the provider does not say.
+	SubMchID string `json:"sub_mchid,omitempty"`
 }
 
 // RefundedAmount is a refund's money in fen.
@@ -120,7 +122,10 @@ func (c *Client) CreateRefund(ctx context.Context, request RefundRequest) (*Refu
 	if err := request.validate(); err != nil {
 		return nil, failed(name, OutcomeRefused, err)
 	}
-	body, err := json.Marshal(request)
+	body, err := json.Marshal(struct {
+		SubMchID string `json:"sub_mchid,omitempty"` // 服务商模式
+		RefundRequest
+	}{c.sub.MchID, request})
 	if err != nil {
 		return nil, failed(name, OutcomeRefused, fmt.Errorf("encode: %w", err))
 	}
@@ -140,7 +145,7 @@ func (c *Client) QueryRefund(ctx context.Context, outRefundNo string) (*Refund, 
 	}
 	return c.refund(ctx, outRefundNo, call{
 		name: name, method: http.MethodGet, timeout: c.queryTimeout,
-		target: refundsTarget + "/" + url.PathEscape(outRefundNo),
+		target: refundsTarget + "/" + url.PathEscape(outRefundNo) + c.subMerchantQuery(),
 	})
 }
 
@@ -152,7 +157,8 @@ func (c *Client) refund(ctx context.Context, outRefundNo string, k call) (*Refun
 		if err != nil {
 			return err
 		}
-		if refund.OutRefundNo != outRefundNo { // a signature does not bind an answer to its request
+		// A signature does not bind an answer to its request. Not every answer names the sub-merchant.
+		if refund.OutRefundNo != outRefundNo || refund.SubMchID != "" && refund.SubMchID != c.sub.MchID {
 			return fmt.Errorf("%w: answer is about another refund", ErrMalformed)
 		}
 		return nil

@@ -9,14 +9,22 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
+// Once each of many concurrent callers had a connection, no further one is opened, whatever the answers are.
 func TestConnectionsAreReused(t *testing.T) {
 	t.Parallel()
 	const callers = 64
-	var opened atomic.Int64
+	var opened, arrived atomic.Int64
+	all := make(chan struct{}) // closed when every caller's first request has arrived
 	p := &provider{t: t, merchant: &privateKey(t, "merchant_private_key.pem").PublicKey}
 	p.answer = func(w http.ResponseWriter, r receivedRequest, _ int) {
+		// Nobody is answered before all have a connection, so that it is known how many there are.
+		if arrived.Add(1) == callers {
+			close(all)
+		}
+		<-all
 		if r.Method == http.MethodGet { // an error's body must be drained too
 			refuse(w, http.StatusNotFound, "ORDER_NOT_EXIST")
 			return
@@ -32,28 +40,38 @@ func TestConnectionsAreReused(t *testing.T) {
 	}
 	p.Start()
 	t.Cleanup(p.Close)
-	client := clientOf(t, p)
+	transport := NewTransport()
+	transport.IdleConnTimeout = 0 // a slow machine is not the matter here, nor are its timeouts
+	client := clientOf(t, p, func(c *Config) {
+		c.Transport, c.QueryTimeout, c.WriteTimeout = transport, time.Hour, time.Hour
+	})
 
-	round := func() {
+	inRounds(callers, 1, func() { _, _ = client.QueryOrderByOutTradeNo(t.Context(), "VEC1") })
+	if got := opened.Load(); got != callers {
+		t.Fatalf("%d connections for %d callers at once", got, callers)
+	}
+	inRounds(callers, 4, func() {
+		_, _ = client.QueryOrderByOutTradeNo(t.Context(), "VEC1")
+		_, _ = client.PrepayNative(t.Context(), nativeRequest())
+	})
+	if got := opened.Load(); got != callers {
+		t.Errorf("%d further connections for %d calls", got-callers, arrived.Load()-callers)
+	}
+}
+
+// inRounds lets many callers begin at once, again and again.
+func inRounds(callers, rounds int, call func()) {
+	for range rounds {
 		var ready, calls sync.WaitGroup
 		ready.Add(callers)
 		for range callers {
 			calls.Go(func() {
 				ready.Done()
 				ready.Wait()
-				_, _ = client.QueryOrderByOutTradeNo(t.Context(), "VEC1")
-				_, _ = client.PrepayNative(t.Context(), nativeRequest())
+				call()
 			})
 		}
 		calls.Wait()
-	}
-	const rounds = 4
-	for range rounds {
-		round()
-	}
-	// One for each caller, and a few that were dialled while another came free.
-	if total := opened.Load(); total > callers+callers/4 {
-		t.Errorf("%d connections for %d calls of %d callers", total, rounds*2*callers, callers)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// FieldError names one field that cannot be right: of a [Config] by its Go name, of a request by the
+// FieldError names one field that cannot be right: of a [Config], [Request] or [File] by its Go name, of a request by the
 // provider's name with dots ("amount.total"). Several come joined; reach each with errors.As or
 // by unwrapping.
 type FieldError struct {
