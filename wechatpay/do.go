@@ -37,7 +37,7 @@ type Request struct {
 // Do makes any call of WeChat Pay APIv3, so that nothing is out of reach: signed, sent to both access points, its
 // answer verified, its errors read as those of every other method. The answer's JSON is decoded into answer, a
 // pointer. A nil answer takes any success, as of endpoints that answer 204; so does a *[json.RawMessage], which holds
-// the body or stays empty.
+// the body or nothing.
 //
 // Do adds nothing to the request: a Client of [Client.ForSubMerchant] sends the same as its parent. It cannot know
 // what the answer should be about: compare the numbers in it with your own. Encrypted fields of the answer are for
