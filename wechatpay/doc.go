@@ -50,6 +50,17 @@
 // [Notification.Refund] or [Client.QueryRefund] says when the money is back. An ABNORMAL refund waits for
 // [Client.ApplyAbnormalRefund] or a person.
 //
+// # Combined payments
+//
+// One payment for orders of several merchants (合单支付): [Client.PrepayCombineNative] and its sisters for the other
+// places a payer may be, with [Client.SignJSAPI] and [Client.SignApp] given CombineAppID. The initiator needs the
+// permission 发起合单支付, every receiver 接收合单支付, and CombineAppID is bound to all of them. All sub orders are paid or
+// none. One notification tells them all, [Notification.CombineOrder]; [Client.QueryCombineOrder] and
+// [Client.CloseCombineOrder] are the only calls that know the payment, and a [CombineOutTradeNo] fits no other:
+// the calls for orders know neither its number nor those of its sub orders. Refunds are the exception: each sub
+// order is refunded by its own merchant, with that merchant's Client, by its own number; there is no refund of
+// the whole.
+//
 // # When a call fails
 //
 // Every error has one of three meanings, told by [OutcomeOf]:

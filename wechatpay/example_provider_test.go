@@ -63,6 +63,9 @@ const (
 	exampleOrder = `{"appid":"wx8888888888888888","mchid":"1900009191","out_trade_no":"ORDER-20240601-1","transaction_id":"4200002222202406011234567890",
 "trade_type":"NATIVE","trade_state":"SUCCESS","trade_state_desc":"支付成功","success_time":"2024-06-01T08:00:30+08:00","payer":{"openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"},
 "amount":{"total":100,"payer_total":100,"currency":"CNY","payer_currency":"CNY"}}`
+	exampleCombineOrder = `{"combine_appid":"wx8888888888888888","combine_mchid":"1900009191","combine_out_trade_no":"CART-20240601-1","combine_payer_info":{"openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"},
+"sub_orders":[{"mchid":"1900009191","out_trade_no":"TEA-20240601-1","transaction_id":"4200002222202406011234567891","trade_type":"NATIVE","trade_state":"SUCCESS","success_time":"2024-06-01T08:00:30+08:00","amount":{"total_amount":60,"payer_amount":60,"currency":"CNY","payer_currency":"CNY"}},
+{"mchid":"1900009192","out_trade_no":"CUP-20240601-1","transaction_id":"4200002222202406011234567892","trade_type":"NATIVE","trade_state":"SUCCESS","success_time":"2024-06-01T08:00:30+08:00","amount":{"total_amount":40,"payer_amount":40,"currency":"CNY","payer_currency":"CNY"}}]}`
 	exampleRefund = `{"refund_id":"50300002222024060112345678901","out_refund_no":"REFUND-1","status":"PROCESSING","amount":{"total":100,"refund":40,"currency":"CNY"}}`
 )
 
@@ -80,6 +83,8 @@ func exampleAnswer(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusNoContent
 	case strings.HasSuffix(path, "/ORDER-UNKNOWN"):
 		status, body = http.StatusNotFound, `{"code":"ORDER_NOT_EXIST","message":"订单不存在"}`
+	case strings.HasPrefix(path, "/v3/combine-transactions/out-trade-no/"):
+		body = exampleCombineOrder
 	case strings.HasPrefix(path, "/v3/pay/"):
 		body = exampleOrder
 	case strings.HasPrefix(path, "/v3/refund/"):
@@ -99,8 +104,13 @@ func exampleAnswer(w http.ResponseWriter, r *http.Request) {
 }
 
 // exampleNotification is the provider's request after a payment.
-func exampleNotification() *http.Request {
-	resource := exampleSeal("transaction", []byte(exampleOrder))
+func exampleNotification() *http.Request { return exampleTransaction(exampleOrder) }
+
+// exampleCombineNotification is the provider's request after a combined payment.
+func exampleCombineNotification() *http.Request { return exampleTransaction(exampleCombineOrder) }
+
+func exampleTransaction(plaintext string) *http.Request {
+	resource := exampleSeal("transaction", []byte(plaintext))
 	resource["original_type"] = "transaction"
 	body, err := json.Marshal(map[string]any{
 		"id": "EV-1", "event_type": "TRANSACTION.SUCCESS", "resource_type": "encrypt-resource", "resource": resource,

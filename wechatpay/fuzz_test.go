@@ -61,6 +61,9 @@ func FuzzNotificationPlaintext(f *testing.F) {
 		if order, ok := n.Order(); ok && (order.OutTradeNo == "" || order.TradeState == "") {
 			t.Errorf("an order without number or state: %+v", order)
 		}
+		if order, ok := n.CombineOrder(); ok && (order.CombineOutTradeNo == "" || len(order.SubOrders) == 0) {
+			t.Errorf("a combined payment without number or sub orders: %+v", order)
+		}
 		if refund, ok := n.Refund(); ok && (refund.OutRefundNo == "" || refund.RefundStatus == "") {
 			t.Errorf("a refund without number or status: %+v", refund)
 		}
@@ -144,6 +147,15 @@ func FuzzOrder(f *testing.F) {
 	}
 	f.Add([]byte(orderAnswer("VEC1")))
 	f.Fuzz(func(t *testing.T, body []byte) { decodesTwiceAlike(t, body, decodeOrder) })
+}
+
+func FuzzCombineOrder(f *testing.F) {
+	for _, c := range readVectors(f).Notifications {
+		f.Add([]byte(c.Decrypted))
+	}
+	f.Add([]byte(combineAnswer("VECC20240601000001")))
+	f.Add([]byte(`{"combine_out_trade_no":"1","sub_orders":[null]}`))
+	f.Fuzz(func(t *testing.T, body []byte) { decodesTwiceAlike(t, body, decodeCombineOrder) })
 }
 
 func FuzzRefund(f *testing.F) {

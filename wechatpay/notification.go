@@ -31,6 +31,7 @@ type Notification struct {
 	body         []byte
 	plaintext    []byte
 	order        *Order
+	combineOrder *CombineOrder
 	refund       *RefundNotification
 	echo         *EchoNotification
 }
@@ -58,13 +59,24 @@ func (n *Notification) Plaintext() json.RawMessage {
 // Body is the body as received and verified, for an audit trail.
 func (n *Notification) Body() []byte { return append([]byte(nil), n.body...) }
 
-// Order is the order of a payment notification; false for any other. Combined payments (合单) are not
-// orders.
+// Order is the order of a payment notification; false for any other. A combined payment (合单) is not an
+// order: see [Notification.CombineOrder].
 func (n *Notification) Order() (*Order, bool) {
 	if n.order == nil {
 		return nil, false
 	}
 	order := *n.order
+	return &order, true
+}
+
+// CombineOrder is the combined payment (合单支付) of a payment notification, with all its sub orders; false for
+// any other.
+func (n *Notification) CombineOrder() (*CombineOrder, bool) {
+	if n.combineOrder == nil {
+		return nil, false
+	}
+	order := *n.combineOrder
+	order.SubOrders = append([]SubOrder(nil), order.SubOrders...)
 	return &order, true
 }
 
@@ -179,9 +191,7 @@ func newNotification(e *envelope, body, plaintext []byte) (*Notification, error)
 	}
 	switch kind {
 	case "transaction":
-		if order, err := decodeOrder(plaintext); err == nil {
-			n.order = order
-		}
+		n.order, n.combineOrder = decodeTransaction(plaintext)
 	case "refund":
 		if refund, err := decodeRefundNotification(plaintext); err == nil {
 			n.refund = refund
@@ -190,8 +200,30 @@ func newNotification(e *envelope, body, plaintext []byte) (*Notification, error)
 		if echo, err := decodeEchoNotification(plaintext); err == nil {
 			n.echo = echo
 		}
+	default:
+		if n.originalType == "" { // the shape alone tells
+			_, n.combineOrder = decodeTransaction(plaintext)
+		}
 	}
 	return n, nil
+}
+
+// decodeTransaction tells a combined payment from an order by its combine_out_trade_no. What is not of the
+// shape expected is neither.
+func decodeTransaction(plaintext []byte) (*Order, *CombineOrder) {
+	var wire struct {
+		wireOrder
+		CombineOutTradeNo any `json:"combine_out_trade_no"`
+	}
+	if err := decodeJSON(plaintext, &wire); err != nil {
+		return nil, nil
+	}
+	if wire.CombineOutTradeNo != nil && wire.CombineOutTradeNo != "" {
+		combineOrder, _ := decodeCombineOrder(plaintext)
+		return nil, combineOrder
+	}
+	order, _ := wire.order()
+	return order, nil
 }
 
 func decodeRefundNotification(plaintext []byte) (*RefundNotification, error) {

@@ -92,20 +92,27 @@ type PromotionGoods struct {
 	GoodsRemark    string `json:"goods_remark,omitempty"`
 }
 
+// wireOrder is an [Order] as it travels.
+type wireOrder struct {
+	Order
+	SuccessTime wireTime `json:"success_time"`
+}
+
 // decodeOrder reads an order and wants what every order has.
 func decodeOrder(body []byte) (*Order, error) {
-	var wire struct {
-		Order
-		SuccessTime wireTime `json:"success_time"`
-	}
+	var wire wireOrder
 	if err := decodeJSON(body, &wire); err != nil {
 		return nil, err
 	}
-	wire.Order.SuccessTime = wire.SuccessTime.Time
-	if wire.OutTradeNo == "" || wire.TradeState == "" {
+	return wire.order()
+}
+
+func (w *wireOrder) order() (*Order, error) {
+	w.Order.SuccessTime = w.SuccessTime.Time
+	if w.OutTradeNo == "" || w.TradeState == "" {
 		return nil, fmt.Errorf("%w: order without out_trade_no or trade_state", ErrMalformed)
 	}
-	return &wire.Order, nil
+	return &w.Order, nil
 }
 
 // wireTime reads RFC 3339. An empty or unreadable time is zero: it must not make a payment unreadable.

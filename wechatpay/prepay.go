@@ -216,16 +216,21 @@ func (c *Client) prepay(ctx context.Context, kind string, order *prepayBody, ans
 	return c.do(ctx, call{
 		name: name, method: http.MethodPost, target: c.transactionsTarget() + kind,
 		body: body, write: true, timeout: c.writeTimeout,
-		decode: func(body []byte) error {
-			if err := decodeJSON(body, &answer); err != nil {
-				return err
-			}
-			if *credential == "" {
-				return fmt.Errorf("%w: answer holds no credential", ErrMalformed)
-			}
-			return nil
-		},
+		decode: decodeCredential(answer, credential),
 	})
+}
+
+// decodeCredential reads answer; credential points at the field of it that must not stay empty.
+func decodeCredential(answer any, credential *string) func(body []byte) error {
+	return func(body []byte) error {
+		if err := decodeJSON(body, &answer); err != nil {
+			return err
+		}
+		if *credential == "" {
+			return fmt.Errorf("%w: answer holds no credential", ErrMalformed)
+		}
+		return nil
+	}
 }
 
 // prepayBody is what travels for every kind; nil and empty fields stay away, null is refused by the

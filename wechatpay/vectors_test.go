@@ -159,7 +159,7 @@ func TestVectorsNotification(t *testing.T) {
 	typed := map[string]string{
 		"transaction_success_platform_cert": "order", "transaction_success_public_key": "order",
 		"partner_transaction_success": "order", "refund_success_empty_aad": "refund", "refund_abnormal": "refund",
-		"combine_success": "raw", "transfer_finished": "raw", "profitsharing_receiver": "raw",
+		"combine_success": "combine order", "transfer_finished": "raw", "profitsharing_receiver": "raw",
 	}
 	cases := readVectors(t).Notifications
 	if len(cases) != len(typed) {
@@ -179,8 +179,9 @@ func TestVectorsNotification(t *testing.T) {
 			}
 			_, isOrder := n.Order()
 			_, isRefund := n.Refund()
-			if isOrder != (typed[c.Name] == "order") || isRefund != (typed[c.Name] == "refund") {
-				t.Errorf("order %v, refund %v, want %s", isOrder, isRefund, typed[c.Name])
+			_, isCombineOrder := n.CombineOrder()
+			if isOrder != (typed[c.Name] == "order") || isRefund != (typed[c.Name] == "refund") || isCombineOrder != (typed[c.Name] == "combine order") {
+				t.Errorf("order %v, refund %v, combine order %v, want %s", isOrder, isRefund, isCombineOrder, typed[c.Name])
 			}
 		})
 	}
