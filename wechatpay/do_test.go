@@ -240,7 +240,7 @@ func FuzzRequestPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		client := &Client{core: &core{merchant: merchantKey{mchID: testMchID, signer: fakeSigner{}}, now: vectorClock}}
+		client := &Client{core: &core{merchant: merchantKey{mchID: testMchID, signer: fakeSigner{}, suite: rsaSuite{}}, now: vectorClock}}
 		request, failure := client.newRequest(t.Context(), &k, newHost("https://api.mch.weixin.qq.com"))
 		if failure != nil {
 			t.Fatalf("%q: %v", path, failure.err)

@@ -112,13 +112,7 @@ type EchoNotification struct {
 }
 
 // Echo is the content of a notification that [Client.Echo] asked for; false for any other.
-func (n *Notification) Echo() (*EchoNotification, bool) {
-	if n.echo == nil {
-		return nil, false
-	}
-	echo := *n.echo
-	return &echo, true
-}
+func (n *Notification) Echo() (*EchoNotification, bool) { return contentAs[EchoNotification](n) }
 
 func decodeEchoNotification(plaintext []byte) (*EchoNotification, error) {
 	var echo EchoNotification

@@ -30,7 +30,7 @@ func echoProvider(t *testing.T, answer func(sent echoBody) echoBody) *provider {
 // sealedFor encrypts as the provider does for a merchant.
 func sealedFor(t *testing.T, private, plaintext string) string {
 	t.Helper()
-	ciphertext, err := (&verificationKey{public: &privateKey(t, private).PublicKey}).encrypt(Sensitive(plaintext))
+	ciphertext, err := (&verificationKey{public: &privateKey(t, private).PublicKey, suite: rsaSuite{}}).encrypt(Sensitive(plaintext))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func sealedFor(t *testing.T, private, plaintext string) string {
 
 func TestEchoProvesBothDirections(t *testing.T) {
 	t.Parallel()
-	provider := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, "wechatpay_pubkey_mode_private_key.pem")}}}
+	provider := &Client{core: &core{merchant: merchantKey{signer: privateKey(t, "wechatpay_pubkey_mode_private_key.pem"), suite: rsaSuite{}}}}
 	for name, encrypted := range map[string]func(sent echoBody) string{
 		"EncryptedForTheMerchant": func(sent echoBody) string {
 			plaintext, err := provider.DecryptSensitive(sent.EncryptedEchoMessage)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 )
 
@@ -30,10 +30,7 @@ type Notification struct {
 	createTime   time.Time
 	body         []byte
 	plaintext    []byte
-	order        *Order
-	combineOrder *CombineOrder
-	refund       *RefundNotification
-	echo         *EchoNotification
+	content      any // typed; nil: of a type this package does not know
 }
 
 // ID names the event. The same event sent again normally keeps it; do not rely on it alone.
@@ -61,33 +58,20 @@ func (n *Notification) Body() []byte { return append([]byte(nil), n.body...) }
 
 // Order is the order of a payment notification; false for any other. A combined payment (合单) is not an
 // order: see [Notification.CombineOrder].
-func (n *Notification) Order() (*Order, bool) {
-	if n.order == nil {
-		return nil, false
-	}
-	order := *n.order
-	return &order, true
-}
+func (n *Notification) Order() (*Order, bool) { return contentAs[Order](n) }
 
 // CombineOrder is the combined payment (合单支付) of a payment notification, with all its sub orders; false for
 // any other.
 func (n *Notification) CombineOrder() (*CombineOrder, bool) {
-	if n.combineOrder == nil {
-		return nil, false
+	order, ok := contentAs[CombineOrder](n)
+	if ok {
+		order.SubOrders = slices.Clone(order.SubOrders)
 	}
-	order := *n.combineOrder
-	order.SubOrders = append([]SubOrder(nil), order.SubOrders...)
-	return &order, true
+	return order, ok
 }
 
 // Refund is the refund of a refund notification; false for any other.
-func (n *Notification) Refund() (*RefundNotification, bool) {
-	if n.refund == nil {
-		return nil, false
-	}
-	refund := *n.refund
-	return &refund, true
-}
+func (n *Notification) Refund() (*RefundNotification, bool) { return contentAs[RefundNotification](n) }
 
 // Format writes id and type only, whatever the verb: the content is personal.
 func (n *Notification) Format(f fmt.State, _ rune) {
@@ -174,56 +158,15 @@ func decodeEnvelope(body []byte) (*envelope, error) {
 	return e, nil
 }
 
-// newNotification types the plaintext by original_type, then event type, then shape. What does not have
-// the shape expected stays a raw event, for a person to look at: it is authentic.
 func newNotification(e *envelope, body, plaintext []byte) (*Notification, error) {
 	if !json.Valid(plaintext) {
 		return nil, fmt.Errorf("notification %s: %w: plaintext is not JSON", firstRunes(e.ID, 36), ErrMalformed)
 	}
-	n := &Notification{
+	return &Notification{
 		id: e.ID, eventType: e.EventType, originalType: e.Resource.OriginalType, summary: e.Summary,
 		createTime: e.CreateTime.Time, body: body, plaintext: plaintext,
-	}
-	kind := n.originalType
-	if kind == "" {
-		family, _, _ := strings.Cut(n.eventType, ".")
-		kind = strings.ToLower(family)
-	}
-	switch kind {
-	case "transaction":
-		n.order, n.combineOrder = decodeTransaction(plaintext)
-	case "refund":
-		if refund, err := decodeRefundNotification(plaintext); err == nil {
-			n.refund = refund
-		}
-	case "security", "security_echo":
-		if echo, err := decodeEchoNotification(plaintext); err == nil {
-			n.echo = echo
-		}
-	default:
-		if n.originalType == "" { // the shape alone tells
-			_, n.combineOrder = decodeTransaction(plaintext)
-		}
-	}
-	return n, nil
-}
-
-// decodeTransaction tells a combined payment from an order by its combine_out_trade_no. What is not of the
-// shape expected is neither.
-func decodeTransaction(plaintext []byte) (*Order, *CombineOrder) {
-	var wire struct {
-		wireOrder
-		CombineOutTradeNo any `json:"combine_out_trade_no"`
-	}
-	if err := decodeJSON(plaintext, &wire); err != nil {
-		return nil, nil
-	}
-	if wire.CombineOutTradeNo != nil && wire.CombineOutTradeNo != "" {
-		combineOrder, _ := decodeCombineOrder(plaintext)
-		return nil, combineOrder
-	}
-	order, _ := wire.order()
-	return order, nil
+		content: contentOf(e.Resource.OriginalType, e.EventType, plaintext),
+	}, nil
 }
 
 func decodeRefundNotification(plaintext []byte) (*RefundNotification, error) {
