@@ -60,6 +60,12 @@
 // the calls for orders know neither its number nor those of its sub orders. Refunds are the exception: each sub
 // order is refunded by its own merchant, with that merchant's Client, by its own number; there is no refund of
 // the whole.
+// # Send money to a user
+//
+// [Client.CreateTransfer] with your own OutBillNo, stored before the call. The user confirms on the page that
+// [Client.InvokeTransfer] opens; [Notification.Transfer] or [Client.QueryTransferByOutBillNo] says what became of it, and
+// [Client.CancelTransfer] takes it back before. When the operating account is short, top it up and repeat the same
+// number: a new one is legitimate only after FAIL or CANCELLED.
 //
 // # When a call fails
 //

@@ -46,6 +46,7 @@ const (
 	CodeOutTradeNoUsed      = "OUT_TRADE_NO_USED"
 	CodeOrderClosed         = "ORDER_CLOSED"
 	CodeOrderPaid           = "ORDER_PAID"
+	CodeAlreadyExists       = "ALREADY_EXISTS"
 	CodeOrderNotExist       = "ORDER_NOT_EXIST"
 	CodeResourceNotExists   = "RESOURCE_NOT_EXISTS"
 	CodeNotFound            = "NOT_FOUND"
@@ -127,7 +128,9 @@ func (e *Error) OrderPaid() bool {
 }
 
 // ParametersDiffer reports that the number was used before with other parameters.
-func (e *Error) ParametersDiffer() bool { return e.InternalCode() == internalParametersDiffer }
+func (e *Error) ParametersDiffer() bool {
+	return e.Code == CodeAlreadyExists || e.InternalCode() == internalParametersDiffer
+}
 
 // NotExist reports that the provider knows no such order or refund.
 func (e *Error) NotExist() bool {
@@ -203,6 +206,8 @@ func normalCode(code string) string {
 		return CodeOrderClosed
 	case "ORDERPAID":
 		return CodeOrderPaid
+	case "ALREADYEXISTS", "ALREADYEXIST":
+		return CodeAlreadyExists
 	case "ORDERNOTEXIST", "ORDERNOTEXISTS":
 		return CodeOrderNotExist
 	case "RESOURCENOTEXISTS", "RESOURCENOTEXIST":

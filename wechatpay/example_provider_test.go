@@ -66,7 +66,12 @@ const (
 	exampleCombineOrder = `{"combine_appid":"wx8888888888888888","combine_mchid":"1900009191","combine_out_trade_no":"CART-20240601-1","combine_payer_info":{"openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"},
 "sub_orders":[{"mchid":"1900009191","out_trade_no":"TEA-20240601-1","transaction_id":"4200002222202406011234567891","trade_type":"NATIVE","trade_state":"SUCCESS","success_time":"2024-06-01T08:00:30+08:00","amount":{"total_amount":60,"payer_amount":60,"currency":"CNY","payer_currency":"CNY"}},
 {"mchid":"1900009192","out_trade_no":"CUP-20240601-1","transaction_id":"4200002222202406011234567892","trade_type":"NATIVE","trade_state":"SUCCESS","success_time":"2024-06-01T08:00:30+08:00","amount":{"total_amount":40,"payer_amount":40,"currency":"CNY","payer_currency":"CNY"}}]}`
-	exampleRefund = `{"refund_id":"50300002222024060112345678901","out_refund_no":"REFUND-1","status":"PROCESSING","amount":{"total":100,"refund":40,"currency":"CNY"}}`
+	exampleRefund          = `{"refund_id":"50300002222024060112345678901","out_refund_no":"REFUND-1","status":"PROCESSING","amount":{"total":100,"refund":40,"currency":"CNY"}}`
+	exampleTransferCreated = `{"out_bill_no":"BILL202406011","transfer_bill_no":"1330000071100999991182020050700019480001",
+"create_time":"2024-06-01T08:00:00+08:00","state":"WAIT_USER_CONFIRM","package_info":"affffddafdfafddffda=="}`
+	exampleTransferCanceled = `{"out_bill_no":"BILL202406011","transfer_bill_no":"1330000071100999991182020050700019480001","state":"CANCELING"}`
+	exampleTransfer         = `{"mch_id":"1900009191","out_bill_no":"BILL202406011","transfer_bill_no":"1330000071100999991182020050700019480001",
+"state":"FAIL","fail_reason":"OVERDUE_CLOSE","transfer_amount":500}`
 )
 
 func exampleAnswer(w http.ResponseWriter, r *http.Request) {
@@ -89,6 +94,12 @@ func exampleAnswer(w http.ResponseWriter, r *http.Request) {
 		body = exampleOrder
 	case strings.HasPrefix(path, "/v3/refund/"):
 		body = exampleRefund
+	case strings.HasSuffix(path, "/mch-transfer/transfer-bills"):
+		body = exampleTransferCreated
+	case strings.HasSuffix(path, "/BILL202406011/cancel"):
+		body = exampleTransferCanceled
+	case strings.HasPrefix(path, "/v3/fund-app/mch-transfer/"):
+		body = exampleTransfer
 	case path == "/v3/certificates":
 		certificate, err := json.Marshal(exampleSeal("certificate", exampleFile("wechatpay_platform_cert.pem")))
 		if err != nil {

@@ -47,6 +47,7 @@ func FuzzNotificationPlaintext(f *testing.F) {
 	for _, c := range readVectors(f).Notifications {
 		f.Add("transaction", c.Decrypted)
 		f.Add("refund", c.Decrypted)
+		f.Add("mch_payment", c.Decrypted)
 	}
 	f.Add("", `{"out_trade_no":"1","trade_state":"SUCCESS","success_time":"never"}`)
 	f.Add("transaction", `null`)
@@ -66,6 +67,9 @@ func FuzzNotificationPlaintext(f *testing.F) {
 		}
 		if refund, ok := n.Refund(); ok && (refund.OutRefundNo == "" || refund.RefundStatus == "") {
 			t.Errorf("a refund without number or status: %+v", refund)
+		}
+		if transfer, ok := n.Transfer(); ok && (transfer.OutBillNo == "" || transfer.TransferBillNo == "" || transfer.State == "") {
+			t.Errorf("a transfer without numbers or state: %+v", transfer)
 		}
 	})
 }

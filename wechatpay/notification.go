@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// Event types of payments and refunds (WeChat Pay APIv3, 支付通知, 退款结果通知). The list is open.
+// Event types (WeChat Pay APIv3, 支付通知, 退款结果通知, 商家转账回调通知). The list is open.
 const (
 	EventTransactionSuccess = "TRANSACTION.SUCCESS"
 	EventRefundSuccess      = "REFUND.SUCCESS"
 	EventRefundAbnormal     = "REFUND.ABNORMAL"
 	EventRefundClosed       = "REFUND.CLOSED"
 	EventSecurityEcho       = "SECURITY_ECHO.SUCCESS" // 安全联调
+	EventTransferFinished   = "MCHTRANSFER.BILL.FINISHED"
 )
 
 // Notification is a verified and decrypted notification. Only [Client.ParseNotification] makes one that
@@ -31,6 +32,8 @@ type Notification struct {
 	body         []byte
 	plaintext    []byte
 	content      any // typed; nil: of a type this package does not know
+	order        *Order
+	refund       *RefundNotification
 }
 
 // ID names the event. The same event sent again normally keeps it; do not rely on it alone.
@@ -72,6 +75,9 @@ func (n *Notification) CombineOrder() (*CombineOrder, bool) {
 
 // Refund is the refund of a refund notification; false for any other.
 func (n *Notification) Refund() (*RefundNotification, bool) { return contentAs[RefundNotification](n) }
+
+// Transfer is the transfer of a transfer's notification, in its final state; false for any other.
+func (n *Notification) Transfer() (*Transfer, bool) { return contentAs[Transfer](n) }
 
 // Format writes id and type only, whatever the verb: the content is personal.
 func (n *Notification) Format(f fmt.State, _ rune) {

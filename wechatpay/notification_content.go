@@ -19,6 +19,8 @@ func contentOf(originalType, eventType string, plaintext []byte) any {
 		content = typed(decodeRefundNotification(plaintext))
 	case "profitsharing", "profitsharing_return":
 		content = typed(decodeProfitSharingNotification(plaintext))
+	case "mch_payment", "mchtransfer":
+		content = typed(decodeTransfer(plaintext))
 	case "security", "security_echo":
 		content = typed(decodeEchoNotification(plaintext))
 	}
@@ -49,6 +51,7 @@ func contentByShape(plaintext []byte) any {
 		typed(decodeCombineOrder(plaintext)),
 		typed(decodeRefundNotification(plaintext)),
 		typed(decodeProfitSharingNotification(plaintext)),
+		typed(decodeTransfer(plaintext)),
 	} {
 		if content != nil {
 			return content

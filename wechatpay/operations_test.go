@@ -265,7 +265,7 @@ func TestEveryKnownCodeIsFoundInItsOldSpelling(t *testing.T) {
 		CodeParamError, CodeInvalidRequest, CodeSignError, CodeNoAuth, CodeNotEnough, CodeRuleLimit, CodeTradeError, CodeAccountError,
 		CodeUserAccountAbnormal, CodeRequestBlocked, CodeAppIDMchIDNotMatch, CodeMchNotExists, CodeOpenIDMismatch, CodeOutTradeNoUsed,
 		CodeOrderClosed, CodeOrderPaid, CodeOrderNotExist, CodeResourceNotExists, CodeNotFound, CodeUserPaying, CodeFrequencyLimited,
-		CodeRateLimitExceeded, CodeSystemError, CodeBankError, CodeServiceUnavailable, CodeStatementCreating,
+		CodeRateLimitExceeded, CodeAlreadyExists, CodeSystemError, CodeBankError, CodeServiceUnavailable, CodeStatementCreating,
 	} {
 		if got := normalCode(strings.ToLower(strings.ReplaceAll(code, "_", ""))); got != code {
 			t.Errorf("got %s, want %s", got, code)

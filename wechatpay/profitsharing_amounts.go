@@ -47,7 +47,7 @@ func (c *Client) QueryUnsplitAmount(ctx context.Context, transactionID string) (
 func (c *Client) QueryProfitSharingMaxRatio(ctx context.Context) (int64, error) {
 	const name = "query profit sharing max ratio"
 	var v validation
-	if c.sub.MchID == "" {
+	if !c.isPartner() {
 		v.add("sub_mchid", "is required: ask a Client of ForSubMerchant")
 	}
 	if err := v.err(); err != nil {

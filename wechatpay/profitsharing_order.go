@@ -99,7 +99,7 @@ func (c *Client) QueryProfitSharing(ctx context.Context, transactionID, outOrder
 		return nil, failed(name, OutcomeRefused, err)
 	}
 	query := url.Values{"transaction_id": {transactionID}}
-	if c.sub.MchID != "" {
+	if c.isPartner() {
 		query.Set("sub_mchid", c.sub.MchID)
 	}
 	return c.profitSharingOrder(ctx, transactionID, outOrderNo, call{

@@ -95,7 +95,7 @@ func (c *Client) QueryProfitSharingReturn(ctx context.Context, outOrderNo, outRe
 		return nil, failed(name, OutcomeRefused, err)
 	}
 	query := url.Values{"out_order_no": {outOrderNo}}
-	if c.sub.MchID != "" {
+	if c.isPartner() {
 		query.Set("sub_mchid", c.sub.MchID)
 	}
 	return c.profitSharingReturn(ctx, call{

@@ -159,7 +159,7 @@ func TestVectorsNotification(t *testing.T) {
 	typed := map[string]string{
 		"transaction_success_platform_cert": "order", "transaction_success_public_key": "order",
 		"partner_transaction_success": "order", "refund_success_empty_aad": "refund", "refund_abnormal": "refund",
-		"combine_success": "combine order", "transfer_finished": "raw", "profitsharing_receiver": "raw",
+		"combine_success": "combine order", "transfer_finished": "transfer", "profitsharing_receiver": "sharing",
 	}
 	cases := readVectors(t).Notifications
 	if len(cases) != len(typed) {
@@ -177,11 +177,20 @@ func TestVectorsNotification(t *testing.T) {
 			if string(n.Plaintext()) != c.Decrypted || string(n.Body()) != c.Body || n.ID() == "" {
 				t.Errorf("got %s", n.Plaintext())
 			}
-			_, isOrder := n.Order()
-			_, isRefund := n.Refund()
-			_, isCombineOrder := n.CombineOrder()
-			if isOrder != (typed[c.Name] == "order") || isRefund != (typed[c.Name] == "refund") || isCombineOrder != (typed[c.Name] == "combine order") {
-				t.Errorf("order %v, refund %v, combine order %v, want %s", isOrder, isRefund, isCombineOrder, typed[c.Name])
+			var got string
+			for name, is := range map[string]func() bool{
+				"order":         func() bool { _, ok := n.Order(); return ok },
+				"combine order": func() bool { _, ok := n.CombineOrder(); return ok },
+				"refund":        func() bool { _, ok := n.Refund(); return ok },
+				"sharing":       func() bool { _, ok := n.ProfitSharing(); return ok },
+				"transfer":      func() bool { _, ok := n.Transfer(); return ok },
+			} {
+				if is() {
+					got += name
+				}
+			}
+			if got != typed[c.Name] {
+				t.Errorf("typed as %q, want %q", got, typed[c.Name])
 			}
 		})
 	}
