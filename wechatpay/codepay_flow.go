@@ -14,7 +14,7 @@ const (
 	codePayReverses   = 6
 )
 
-// ErrNotPaid: the payment code was not paid with, and will not be any more. Another try takes a new code and a new
+// ErrNotPaid says that the payment code was not paid with, and will not be any more. Another try takes a new code and a new
 // out_trade_no.
 var ErrNotPaid = errors.New("wechatpay: not paid")
 

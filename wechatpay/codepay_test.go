@@ -227,7 +227,8 @@ func TestPayByCode(t *testing.T) {
 			[]step{
 				codepay(500, systemError), queryRefused(404), queryRefused(404), queryRefused(404), queryRefused(404), queryRefused(404), queryRefused(404),
 				{"reverse", 404, `{"code":"ORDER_NOT_EXIST"}`},
-			}, false, OutcomeRefused, true, 30 * time.Second,
+			},
+			false, OutcomeRefused, true, 30 * time.Second,
 		},
 		{
 			"ReverseThatComesToNoEndIsUnknown",

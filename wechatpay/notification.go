@@ -32,8 +32,6 @@ type Notification struct {
 	body         []byte
 	plaintext    []byte
 	content      any // typed; nil: of a type this package does not know
-	order        *Order
-	refund       *RefundNotification
 }
 
 // ID names the event. The same event sent again normally keeps it; do not rely on it alone.

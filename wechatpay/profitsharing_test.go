@@ -1,6 +1,7 @@
 package wechatpay
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -375,7 +376,7 @@ func TestRepeatedTriesOfASharingKeepTheNumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, r := range p.received() {
-		if string(r.body) != string(p.received()[0].body) {
+		if !bytes.Equal(r.body, p.received()[0].body) {
 			t.Errorf("try %d has other bytes", i+1)
 		}
 	}

@@ -1,6 +1,7 @@
 package wechatpay
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,19 +48,23 @@ func TestTransfersOnTheWire(t *testing.T) {
 		run                                func(*Client) error
 	}{
 		{"Create", "POST", "/v3/fund-app/mch-transfer/transfer-bills", `{` + content + `}`, transferCreated, merchant, create},
-		{"CreateOfRedPacket", "POST", "/v3/fund-app/mch-transfer/transfer-bills", `{` + content + `,"user_recv_style":{"type":"RED_PACKET"}}`, transferCreated, merchant,
+		{
+			"CreateOfRedPacket", "POST", "/v3/fund-app/mch-transfer/transfer-bills", `{` + content + `,"user_recv_style":{"type":"RED_PACKET"}}`, transferCreated, merchant,
 			func(c *Client) error {
 				request := transferRequest()
 				request.UserRecvStyle = &UserRecvStyle{Type: UserRecvStyleRedPacket}
 				_, err := c.CreateTransfer(t.Context(), request)
 				return err
-			}},
+			},
+		},
 		{"Query", "GET", "/v3/fund-app/mch-transfer/transfer-bills/out-bill-no/BILL20240601", "", transferQueried, merchant, query},
-		{"QueryByTransferBillNo", "GET", "/v3/fund-app/mch-transfer/transfer-bills/transfer-bill-no/1330000071100999991182020050700019480001", "", transferQueried, merchant,
+		{
+			"QueryByTransferBillNo", "GET", "/v3/fund-app/mch-transfer/transfer-bills/transfer-bill-no/1330000071100999991182020050700019480001", "", transferQueried, merchant,
 			func(c *Client) error {
 				_, err := c.QueryTransferByTransferBillNo(t.Context(), "1330000071100999991182020050700019480001")
 				return err
-			}},
+			},
+		},
 		{"Cancel", "POST", "/v3/fund-app/mch-transfer/transfer-bills/out-bill-no/BILL20240601/cancel", "", transferCanceled, merchant, cancel},
 		{"PartnerCreate", "POST", "/v3/fund-app/mch-transfer/partner/transfer-bills", `{"sub_mchid":"1900001121",` + content + `}`, transferCreated, partner, create},
 		{"PartnerQuery", "GET", "/v3/fund-app/mch-transfer/partner/transfer-bills/out-bill-no/BILL20240601?sub_mchid=1900001121", "", transferQueried, partner, query},
@@ -154,7 +159,7 @@ func TestTransferEncryptsTheNameForTheNamedKeyOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	tries := p.received()
-	if len(tries) != 2 || string(tries[0].body) != string(tries[1].body) {
+	if len(tries) != 2 || !bytes.Equal(tries[0].body, tries[1].body) {
 		t.Fatalf("%d tries, or a repeat with other bytes", len(tries))
 	}
 	var body struct {
@@ -312,12 +317,18 @@ func TestParametersThatOpenTheConfirmPage(t *testing.T) {
 		appID         string
 		wantJSON, url string
 	}{
-		{"Merchant", client, testAppID, `{"mchId":"1900009191","appId":"wx8888888888888888","package":"aff=="}`,
-			"appId=wx8888888888888888&mchId=1900009191&package=aff%3D%3D"},
-		{"PartnerWithItsOwnApp", partner, testAppID, `{"mchId":"1900009191","subMchId":"1900001121","appId":"wx8888888888888888","package":"aff=="}`,
-			"appId=wx8888888888888888&mchId=1900009191&package=aff%3D%3D&subMchId=1900001121"},
-		{"PartnerWithTheSubMerchantsApp", partner, "wx2222222222222222", `{"mchId":"1900009191","subMchId":"1900001121","subAppId":"wx2222222222222222","package":"aff=="}`,
-			"mchId=1900009191&package=aff%3D%3D&subAppId=wx2222222222222222&subMchId=1900001121"},
+		{
+			"Merchant", client, testAppID, `{"mchId":"1900009191","appId":"wx8888888888888888","package":"aff=="}`,
+			"appId=wx8888888888888888&mchId=1900009191&package=aff%3D%3D",
+		},
+		{
+			"PartnerWithItsOwnApp", partner, testAppID, `{"mchId":"1900009191","subMchId":"1900001121","appId":"wx8888888888888888","package":"aff=="}`,
+			"appId=wx8888888888888888&mchId=1900009191&package=aff%3D%3D&subMchId=1900001121",
+		},
+		{
+			"PartnerWithTheSubMerchantsApp", partner, "wx2222222222222222", `{"mchId":"1900009191","subMchId":"1900001121","subAppId":"wx2222222222222222","package":"aff=="}`,
+			"mchId=1900009191&package=aff%3D%3D&subAppId=wx2222222222222222&subMchId=1900001121",
+		},
 	} {
 		in, err := c.client.InvokeTransfer(c.appID, "aff==")
 		if err != nil {

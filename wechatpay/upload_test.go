@@ -85,24 +85,28 @@ func TestUploadsOnTheWire(t *testing.T) {
 			if len(requests) != 2 || requests[1].RequestURI != c.target || !bytes.Equal(requests[0].body, requests[1].body) {
 				t.Fatalf("got %d requests, %s", len(requests), requests[0].RequestURI)
 			}
-			meta, name, contentType, content := readForm(t, requests[1])
-			if meta != `{"filename":"店面.png","sha256":"`+hex.EncodeToString(sum[:])+`"}` || name != "店面.png" ||
-				contentType != "image/png" || !bytes.Equal(content, picture) {
-				t.Errorf("got %s %s %s %q", meta, name, contentType, content)
+			want := sentForm{`{"filename":"店面.png","sha256":"` + hex.EncodeToString(sum[:]) + `"}`, "店面.png", "image/png", string(picture)}
+			if got := readForm(t, requests[1]); got != want {
+				t.Errorf("got %q", got)
 			}
 		})
 	}
 }
 
-func readForm(t *testing.T, r receivedRequest) (meta, name, contentType string, content []byte) {
+// sentForm is an upload as it was sent.
+type sentForm struct {
+	meta, name, contentType, content string
+}
+
+func readForm(t *testing.T, r receivedRequest) (f sentForm) {
 	t.Helper()
 	_, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	form := multipart.NewReader(bytes.NewReader(r.body), parameters["boundary"])
+	reader := multipart.NewReader(bytes.NewReader(r.body), parameters["boundary"])
 	for _, want := range []string{"meta", "file"} {
-		part, err := form.NextPart()
+		part, err := reader.NextPart()
 		if err != nil || part.FormName() != want {
 			t.Fatalf("part %s: got %v", want, err)
 		}
@@ -111,15 +115,15 @@ func readForm(t *testing.T, r receivedRequest) (meta, name, contentType string, 
 			t.Fatal(err)
 		}
 		if want == "meta" {
-			meta = string(text)
+			f.meta = string(text)
 			continue
 		}
-		name, contentType, content = part.FileName(), part.Header.Get("Content-Type"), text
+		f.name, f.contentType, f.content = part.FileName(), part.Header.Get("Content-Type"), string(text)
 	}
-	if _, err := form.NextPart(); !errors.Is(err, io.EOF) {
+	if _, err := reader.NextPart(); !errors.Is(err, io.EOF) {
 		t.Errorf("more parts: %v", err)
 	}
-	return meta, name, contentType, content
+	return f
 }
 
 // Some uploads describe the file otherwise.
@@ -139,9 +143,9 @@ func TestDoUploadsWithMetaOfTheCaller(t *testing.T) {
 	if err != nil || answer.ID != "F1" {
 		t.Fatalf("got %+v, %v", answer, err)
 	}
-	meta, name, contentType, content := readForm(t, p.received()[0])
-	if meta != `{"file_type":"PDF","digest_alogrithm":"SM3","digest":"00"}` || name != "fapiao.pdf" || contentType != "application/pdf" || string(content) != "%PDF" {
-		t.Errorf("got %s %s %s %q", meta, name, contentType, content)
+	want := sentForm{`{"file_type":"PDF","digest_alogrithm":"SM3","digest":"00"}`, "fapiao.pdf", "application/pdf", "%PDF"}
+	if got := readForm(t, p.received()[0]); got != want {
+		t.Errorf("got %q", got)
 	}
 }
 
