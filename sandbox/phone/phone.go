@@ -77,12 +77,18 @@ type view struct {
 	Amount         string
 	Merchant       string
 	Description    string
-	Expires        string // moment
-	Left           string // time left
-	PrepayID       string // shows the buttons
-	Retry          string // link back to the checkout
-	Redirect       string // link back to the merchant
-	Home           bool   // link to the start page
+	SubOrders      []subOrder // of a combined payment, in place of the description
+	Expires        string     // moment
+	Left           string     // time left
+	PrepayID       string     // shows the buttons
+	Retry          string     // link back to the checkout
+	Redirect       string     // link back to the merchant
+	Home           bool       // link to the start page
+}
+
+// subOrder is one part of a combined payment (合单支付).
+type subOrder struct {
+	Merchant, Description, Amount string
 }
 
 func (p *Phone) home(w http.ResponseWriter, _ *http.Request) {
@@ -150,11 +156,14 @@ func left(d time.Duration) string {
 }
 
 func shown(c wechatpaysim.Checkout) view {
-	return view{
-		Merchant: c.Merchant, Description: c.Description,
-		Amount: fmt.Sprintf("%d.%02d", c.Amount/100, c.Amount%100),
+	v := view{Merchant: c.Merchant, Description: c.Description, Amount: yuan(c.Amount)}
+	for _, sub := range c.SubOrders {
+		v.SubOrders = append(v.SubOrders, subOrder{sub.Merchant, sub.Description, yuan(sub.Amount)})
 	}
+	return v
 }
+
+func yuan(fen int64) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
 
 // act carries out what the payer pressed.
 func (p *Phone) act(w http.ResponseWriter, r *http.Request) {

@@ -16,6 +16,7 @@ const (
 	codeOrderNotExist  = "ORDER_NOT_EXIST"
 	codeAppIDMchID     = "APPID_MCHID_NOT_MATCH"
 	codeMchNotExists   = "MCH_NOT_EXISTS"
+	codeNoAuth         = "NO_AUTH"
 	codeNotEnough      = "NOT_ENOUGH"
 	codeNoResource     = "RESOURCE_NOT_EXISTS"
 	codeNotFound       = "NOT_FOUND"
@@ -133,7 +134,7 @@ func errorOfStatus(status int, code string) *apiError {
 	usual := map[int]string{
 		http.StatusBadRequest:         codeInvalidRequest,
 		http.StatusUnauthorized:       codeSign,
-		http.StatusForbidden:          "NO_AUTH",
+		http.StatusForbidden:          codeNoAuth,
 		http.StatusNotFound:           codeNoResource,
 		http.StatusTooManyRequests:    codeFrequency,
 		http.StatusBadGateway:         codeUnavailable,

@@ -16,13 +16,14 @@ type books struct {
 	byCredential  map[string]merchantNo  // prepay_id or code_url, old ones too, to the order
 	refunds       map[merchantNo]*refund // by out_refund_no
 	byRefundID    map[string]*refund
+	combineOrders map[merchantNo]*combineOrder // by combine_out_trade_no
 	ledger
 }
 
 func newBooks() books {
 	return books{
 		orders: map[merchantNo]*order{}, byTransaction: map[string]*order{}, byCredential: map[string]merchantNo{},
-		refunds: map[merchantNo]*refund{}, byRefundID: map[string]*refund{}, ledger: newLedger(),
+		refunds: map[merchantNo]*refund{}, byRefundID: map[string]*refund{}, combineOrders: map[merchantNo]*combineOrder{}, ledger: newLedger(),
 	}
 }
 
@@ -84,6 +85,7 @@ func (p *Provider) Books() Books {
 	}
 	b.PaidOrders = p.countPaid()
 	b.Problems = append(b.Problems, p.disagreements(b.Totals)...)
+	b.Problems = append(b.Problems, p.halfPaid()...)
 	b.Consistent = len(b.Problems) == 0
 	return b
 }

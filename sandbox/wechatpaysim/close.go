@@ -15,7 +15,7 @@ func (p *Provider) close(c *call) (any, *apiError) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.find(merchantNo{MchID: c.caller, No: c.http.PathValue("out_trade_no")})
+	o := p.findAlone(merchantNo{MchID: c.caller, No: c.http.PathValue("out_trade_no")})
 	switch {
 	case o == nil:
 		return nil, orderNotExist()

@@ -15,7 +15,7 @@ type controlCall struct {
 }
 
 func (p *Provider) controlCalls() []controlCall {
-	return []controlCall{
+	calls := []controlCall{
 		{"POST /wechatpay/pay", p.postPay},
 		{"GET /wechatpay/orders/{out_trade_no}", p.getOrder},
 		{"GET /wechatpay/refunds/{out_refund_no}", p.getRefund},
@@ -26,6 +26,7 @@ func (p *Provider) controlCalls() []controlCall {
 		{"POST /wechatpay/settings", p.postSettings},
 		{"POST /wechatpay/certificates/rotate", p.postRotate},
 	}
+	return append(calls, p.combineControlCalls()...)
 }
 
 // HandleControl adds to mux what a test does to the provider, under /wechatpay/, and returns the routes.
@@ -53,7 +54,8 @@ type Order struct {
 	Refunded      int64          `json:"refunded"`
 	Refunding     int64          `json:"refunding"`
 	Refunds       []refundView   `json:"refunds"`
-	Notifications []Notification `json:"notifications"` // oldest first
+	Notifications []Notification `json:"notifications"`           // oldest first
+	CombineOrder  *CombineOrder  `json:"combine_order,omitempty"` // of a sub order: the combined payment it is part of
 }
 
 // Notification is how far the provider is with telling the merchant.
@@ -72,16 +74,24 @@ func (p *Provider) view(o *order) Order {
 		transaction: p.transaction(o), Product: o.Product, Description: o.Description, NotifyURL: o.NotifyURL,
 		PrepayID: o.Credential.PrepayID, CodeURL: o.Credential.CodeURL, H5URL: o.Credential.H5URL, CodeExpiresAt: o.Credential.ExpiresAt,
 		TimeExpire: o.ExpiresAt, CreatedAt: o.CreatedAt, ClosedAt: o.ClosedAt, Refunded: o.Refunded, Refunding: o.Refunding,
-		Refunds: []refundView{}, Notifications: []Notification{},
+		Refunds: []refundView{}, Notifications: p.viewNotifications(p.byOrder[o.key()]),
+	}
+	if o.partOfCombine() {
+		v.CombineOrder = p.viewCombine(p.combineOrders[o.Combine])
 	}
 	for _, outRefundNo := range o.Refunds {
 		v.Refunds = append(v.Refunds, p.refundView(p.refunds[o.refundKey(outRefundNo)]))
 	}
-	for _, id := range p.byOrder[o.key()] {
-		n := p.notifications[id]
-		v.Notifications = append(v.Notifications, Notification{n.ID, n.EventType, n.URL, n.State, n.Sends, n.NextAt})
-	}
 	return v
+}
+
+func (p *Provider) viewNotifications(ids []string) []Notification {
+	views := []Notification{}
+	for _, id := range ids {
+		n := p.notifications[id]
+		views = append(views, Notification{n.ID, n.EventType, n.URL, n.State, n.Sends, n.NextAt})
+	}
+	return views
 }
 
 func (p *Provider) postPay(w http.ResponseWriter, r *http.Request) {
@@ -92,6 +102,10 @@ func (p *Provider) postPay(w http.ResponseWriter, r *http.Request) {
 	order, err := p.Pay(request)
 	if no, ok := errors.AsType[*Refused](err); ok {
 		control.Refuse(w, no.Status, no.Problem)
+		return
+	}
+	if order.CombineOrder != nil {
+		control.Write(w, http.StatusOK, order.CombineOrder)
 		return
 	}
 	control.Write(w, http.StatusOK, order)

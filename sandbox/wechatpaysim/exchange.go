@@ -2,6 +2,7 @@ package wechatpaysim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -268,11 +269,12 @@ func (s signature) write(header http.Header) {
 func (p *Provider) identify(c *call) {
 	var named struct {
 		OutTradeNo    string `json:"out_trade_no"`
+		CombineNo     string `json:"combine_out_trade_no"`
 		TransactionID string `json:"transaction_id"`
 		OutRefundNo   string `json:"out_refund_no"`
 	}
 	if json.Unmarshal(c.body, &named) != nil {
-		named.OutTradeNo, named.TransactionID, named.OutRefundNo = "", "", ""
+		named.OutTradeNo, named.CombineNo, named.TransactionID, named.OutRefundNo = "", "", "", ""
 	}
 	pathOr := func(name, value string) string {
 		if v := c.http.PathValue(name); v != "" {
@@ -280,7 +282,7 @@ func (p *Provider) identify(c *call) {
 		}
 		return value
 	}
-	c.outTradeNo = pathOr("out_trade_no", named.OutTradeNo)
+	c.outTradeNo = cmp.Or(pathOr("out_trade_no", named.OutTradeNo), pathOr("combine_out_trade_no", named.CombineNo))
 	c.outRefundNo = pathOr("out_refund_no", named.OutRefundNo)
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 // The notifications as operations, in faults and in the journal.
 const (
 	notifyPayment = "notify/payment"
+	notifyCombine = "notify/combine"
 	notifyRefund  = "notify/refund"
 	notifyEcho    = "notify/echo"
 )
@@ -44,6 +45,7 @@ type notification struct {
 	URL          string
 	Resource     json.RawMessage // plaintext
 	Order        merchantNo      // zero: about none
+	Combine      merchantNo      // the combined payment; zero: about none
 	OutTradeNo   string
 	OutRefundNo  string
 	PublicKey    bool // the merchant's request named the public key
@@ -59,12 +61,13 @@ type notification struct {
 type outbox struct {
 	notifications map[string]*notification
 	byOrder       map[merchantNo][]string // order to ids, oldest first
+	byCombine     map[merchantNo][]string // the same for combined payments
 	held          map[string]func()       // reordered ones by id, and how to send them
 	repeats       []time.Duration
 }
 
 func newOutbox() outbox {
-	return outbox{notifications: map[string]*notification{}, byOrder: map[merchantNo][]string{}, held: map[string]func(){}, repeats: repeats()}
+	return outbox{notifications: map[string]*notification{}, byOrder: map[merchantNo][]string{}, byCombine: map[merchantNo][]string{}, held: map[string]func(){}, repeats: repeats()}
 }
 
 // notify stores the event and sends it as soon as the lock is free. The caller holds the lock.
@@ -79,6 +82,9 @@ func (p *Provider) notify(n *notification) {
 func (p *Provider) remember(n *notification) {
 	p.notifications[n.ID] = n
 	p.byOrder[n.Order] = append(p.byOrder[n.Order], n.ID)
+	if n.Combine != (merchantNo{}) {
+		p.byCombine[n.Combine] = append(p.byCombine[n.Combine], n.ID)
+	}
 }
 
 func (p *Provider) schedule(n *notification) {

@@ -44,6 +44,7 @@ type order struct {
 	SpMchID       string // 服务商; empty: the merchant placed it himself
 	MchID         string // whose money it is
 	OutTradeNo    string
+	Combine       merchantNo // the combined payment it is a sub order of; zero: none
 	Product       string
 	AppID         string
 	Description   string

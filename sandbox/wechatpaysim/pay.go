@@ -15,16 +15,19 @@ const (
 	PayCancel  = "cancel"
 )
 
-// PayRequest is an act of a payer. It names the order by exactly one of its four names.
+// PayRequest is an act of a payer. It names the order, or the combined payment, by exactly one of its names.
 type PayRequest struct {
 	OutTradeNo string `json:"out_trade_no,omitempty"`
-	PrepayID   string `json:"prepay_id,omitempty"`
-	CodeURL    string `json:"code_url,omitempty"`
-	H5URL      string `json:"h5_url,omitempty"`
-	OpenID     string `json:"openid,omitempty"` // who pays; empty: whom the order names, else the sandbox's payer
-	Result     string `json:"result"`           // success, fail, cancel
-	Late       bool   `json:"late,omitempty"`   // the payment was under way when the order closed or expired, and lands now
-	Coupon     int64  `json:"coupon,omitempty"` // fen of the amount that a coupon pays
+	// CombineOutTradeNo names a combined payment: its sub orders are paid together or not at all.
+	CombineOutTradeNo string `json:"combine_out_trade_no,omitempty"`
+
+	PrepayID string `json:"prepay_id,omitempty"`
+	CodeURL  string `json:"code_url,omitempty"`
+	H5URL    string `json:"h5_url,omitempty"`
+	OpenID   string `json:"openid,omitempty"` // who pays; empty: whom the order names, else the sandbox's payer
+	Result   string `json:"result"`           // success, fail, cancel
+	Late     bool   `json:"late,omitempty"`   // the payment was under way when the order closed or expired, and lands now
+	Coupon   int64  `json:"coupon,omitempty"` // fen of the amount that a coupon pays
 }
 
 // Refused says why a payer cannot do that.
@@ -39,7 +42,7 @@ func refused(reason string) *Refused {
 	return &Refused{http.StatusConflict, control.Problem{Error: reason}}
 }
 
-// Pay lets the payer act and returns the order as it then is. The error is a [*Refused].
+// Pay lets the payer act and returns the order as it then is, of a combined payment the first one. The error is a [*Refused].
 func (p *Provider) Pay(r PayRequest) (Order, error) {
 	if allowed := []string{PaySuccess, PayFail, PayCancel}; !slices.Contains(allowed, r.Result) {
 		return Order{}, &Refused{http.StatusBadRequest, control.Problem{Error: "say what the payer does", Field: "result", Allowed: allowed}}
@@ -50,16 +53,17 @@ func (p *Provider) Pay(r PayRequest) (Order, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.findByCode(code)
-	if r.OutTradeNo != "" {
-		if o = p.findAnywhere(r.OutTradeNo); o != nil {
-			code = o.Credential.PrepayID
-		}
-	}
+	o, code := p.named(r, code)
 	if o == nil {
 		return Order{}, &Refused{http.StatusNotFound, control.Problem{Error: "the provider knows no such order; place it first, or check the number"}}
 	}
 	now := p.clock.Now()
+	if o.partOfCombine() {
+		if r.OutTradeNo != "" {
+			return Order{}, refused("the order is part of a combined payment; pay combine_out_trade_no " + o.Combine.No)
+		}
+		return p.payCombine(p.combineOrders[o.Combine], code, r, now)
+	}
 	if reason := p.unpayable(o, code, r, now); reason != "" {
 		return Order{}, refused(reason)
 	}
@@ -72,16 +76,35 @@ func (p *Provider) Pay(r PayRequest) (Order, error) {
 	return p.view(o), nil
 }
 
+// named returns the order that the request names, of a combined payment the first one, and the code that its payer holds. The caller
+// holds the lock.
+func (p *Provider) named(r PayRequest, code string) (o *order, held string) {
+	switch {
+	case r.OutTradeNo != "":
+		o = p.findAnywhere(r.OutTradeNo)
+	case r.CombineOutTradeNo != "":
+		if k := p.findCombineAnywhere(r.CombineOutTradeNo); k != nil {
+			o = p.subOrders(k)[0]
+		}
+	default:
+		return p.findByCode(code), code
+	}
+	if o == nil {
+		return nil, code
+	}
+	return o, o.Credential.PrepayID
+}
+
 // code returns the one name of an order that the request gives.
 func (r PayRequest) code() (string, *control.Problem) {
 	var given []string
-	for _, name := range []string{r.OutTradeNo, r.PrepayID, r.CodeURL, r.H5URL} {
+	for _, name := range []string{r.OutTradeNo, r.CombineOutTradeNo, r.PrepayID, r.CodeURL, r.H5URL} {
 		if name != "" {
 			given = append(given, name)
 		}
 	}
 	if len(given) != 1 {
-		return "", &control.Problem{Error: "name the order by exactly one of its names", Allowed: []string{"out_trade_no", "prepay_id", "code_url", "h5_url"}}
+		return "", &control.Problem{Error: "name the order by exactly one of its names", Allowed: []string{"out_trade_no", "combine_out_trade_no", "prepay_id", "code_url", "h5_url"}}
 	}
 	return given[0], nil
 }
@@ -117,6 +140,12 @@ func (o *order) whyClosed(code string, now time.Time) string {
 
 // land books the payment and tells the merchant. The caller holds the lock.
 func (p *Provider) land(o *order, r PayRequest, now time.Time) {
+	p.collect(o, r, now)
+	p.notifyPayment(o)
+}
+
+// collect books the payment of one order. The caller holds the lock.
+func (p *Provider) collect(o *order, r PayRequest, now time.Time) {
 	o.State, o.SuccessAt, o.ClosedAt = Success, now, time.Time{}
 	o.TransactionID = unused(p.byTransaction, func() string { return p.newTransactionID(now) })
 	o.PayerOpenID = p.payerOf(o, r)
@@ -127,7 +156,6 @@ func (p *Provider) land(o *order, r PayRequest, now time.Time) {
 		{world(potPaid), -o.Total}, {world(potFees), o.Fee}, {account{o.MchID, potUnsettled}, o.Total - o.Fee},
 	}})
 	p.put(recordOrder, o.key().String(), o)
-	p.notifyPayment(o)
 }
 
 func (p *Provider) payerOf(o *order, r PayRequest) string {
@@ -149,6 +177,8 @@ type Checkout struct {
 	Now         time.Time
 	PaidAt      time.Time // zero: not paid
 	Why         string    // why it cannot be paid; empty: it can
+
+	SubOrders []CheckoutSubOrder // of a combined payment; empty: a single order
 }
 
 // Checkout returns the order behind a prepay_id, code_url or h5_url, and false if there is none.
@@ -167,6 +197,9 @@ func (p *Provider) Checkout(code string) (Checkout, bool) {
 	c := Checkout{
 		Merchant: p.settings.MerchantName, Description: o.Description, Amount: o.Total, PrepayID: o.Credential.PrepayID,
 		ExpiresAt: expires, Now: now, PaidAt: o.SuccessAt,
+	}
+	if o.partOfCombine() {
+		p.checkoutCombine(p.combineOrders[o.Combine], &c)
 	}
 	if o.paid() {
 		c.Why = "the order is paid already"

@@ -32,12 +32,16 @@ func prepayFields(product string) []field {
 	case JSAPI:
 		fields = append(fields, required(group("payer", required(str("openid", 128)))), group("scene_info", scene...))
 	case H5:
-		h5 := group("h5_info", required(enum("type", "iOS", "Android", "Wap")), str("app_name", 64), str("app_url", 128), str("bundle_id", 128), str("package_name", 128))
-		fields = append(fields, required(group("scene_info", append(scene, required(h5))...)))
+		fields = append(fields, required(group("scene_info", append(scene, required(h5Info()))...)))
 	default:
 		fields = append(fields, group("scene_info", scene...))
 	}
 	return fields
+}
+
+// h5Info describes the page or app that opens the cashier.
+func h5Info() field {
+	return group("h5_info", required(enum("type", "iOS", "Android", "Wap")), str("app_name", 64), str("app_url", 128), str("bundle_id", 128), str("package_name", 128))
 }
 
 // detailBytesMax is the largest encoded detail object.
@@ -105,13 +109,18 @@ func (p *Provider) prepay(product string, c *call) (any, *apiError) {
 	}
 	p.renew(o, now)
 	p.put(recordOrder, o.key().String(), o)
-	switch product {
+	return o.prepayAnswer(), nil
+}
+
+// prepayAnswer shows the credential of the order's product.
+func (o *order) prepayAnswer() prepayAnswer {
+	switch o.Product {
 	case Native:
-		return prepayAnswer{CodeURL: o.Credential.CodeURL}, nil
+		return prepayAnswer{CodeURL: o.Credential.CodeURL}
 	case H5:
-		return prepayAnswer{H5URL: o.Credential.H5URL}, nil
+		return prepayAnswer{H5URL: o.Credential.H5URL}
 	}
-	return prepayAnswer{PrepayID: o.Credential.PrepayID}, nil
+	return prepayAnswer{PrepayID: o.Credential.PrepayID}
 }
 
 // repeat says what stands against a second call under the same number.
@@ -175,15 +184,25 @@ func (p *Provider) checkPrepay(product string, r prepayRequest, c *call) (time.T
 			return time.Time{}, refuse("/scene_info/payer_client_ip", ip, "not an IP address")
 		}
 	}
-	if product == JSAPI && p.Settings().StrictOpenID && (len(r.Payer.OpenID) != 28 || r.Payer.OpenID[0] != 'o') {
+	if product == JSAPI && p.Settings().StrictOpenID && !openIDShaped(r.Payer.OpenID) {
 		return time.Time{}, paramError(internalNoOpenID, fieldDetail{Field: "/payer/openid", Value: r.Payer.OpenID, Issue: "not an openid of this appid", Location: "body"})
 	}
-	if r.TimeExpire == "" {
+	return requestedExpiry(r.TimeExpire)
+}
+
+// openIDShaped reports whether the text looks like an openid: "o" and 27 more characters.
+func openIDShaped(openID string) bool { return len(openID) == 28 && openID[0] == 'o' }
+
+// requestedExpiry reads time_expire, or returns zero if there is none.
+func requestedExpiry(timeExpire string) (time.Time, *apiError) {
+	if timeExpire == "" {
 		return time.Time{}, nil
 	}
-	expires, err := time.Parse(time.RFC3339, r.TimeExpire)
+	expires, err := time.Parse(time.RFC3339, timeExpire)
 	if err != nil {
-		return time.Time{}, refuse("/time_expire", r.TimeExpire, "not RFC 3339, such as 2018-06-08T10:34:56+08:00")
+		return time.Time{}, paramError(internalIllegalParameter, fieldDetail{
+			Field: "/time_expire", Value: timeExpire, Issue: "not RFC 3339, such as 2018-06-08T10:34:56+08:00", Location: "body",
+		})
 	}
 	return expires, nil
 }

@@ -130,7 +130,7 @@ func operations() []operation {
 		}}
 	}
 	const refunds = " /v3/refund/domestic/refunds"
-	return []operation{
+	single := []operation{
 		prepay(JSAPI), prepay(App), prepay(H5), prepay(Native),
 		{"query", "GET /v3/pay/transactions/id/{transaction_id}", nil, (*Provider).queryByTransactionID},
 		{"query", "GET /v3/pay/transactions/out-trade-no/{out_trade_no}", nil, (*Provider).queryByOutTradeNo},
@@ -141,6 +141,7 @@ func operations() []operation {
 		{"certificates", "GET /v3/certificates", nil, (*Provider).certificates},
 		{"echo", "POST /v3/security/echo", echoFields(), (*Provider).echo},
 	}
+	return append(single, combineOperations()...)
 }
 
 // Host returns the protocol as the named host serves it: [Primary] or [Backup]. Both show the same books.
@@ -171,7 +172,7 @@ func Effects() map[string][]fault.Effect {
 	}
 	payment := append([]fault.Effect{fault.WrongAmount, fault.WrongAppID}, notifications...)
 	refund := append([]fault.Effect{fault.WrongAmount}, notifications...)
-	effects := map[string][]fault.Effect{notifyPayment: payment, notifyRefund: refund, notifyEcho: notifications}
+	effects := map[string][]fault.Effect{notifyPayment: payment, notifyCombine: payment, notifyRefund: refund, notifyEcho: notifications}
 	for _, op := range operations() {
 		effects[op.name] = calls
 	}

@@ -19,7 +19,7 @@ func (p *Provider) queryByOutTradeNo(c *call) (any, *apiError) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.find(merchantNo{MchID: c.caller, No: c.http.PathValue("out_trade_no")})
+	o := p.findAlone(merchantNo{MchID: c.caller, No: c.http.PathValue("out_trade_no")})
 	if o == nil {
 		return nil, orderNotExist()
 	}
@@ -35,7 +35,7 @@ func (p *Provider) queryByTransactionID(c *call) (any, *apiError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o := p.byTransaction[c.http.PathValue("transaction_id")]
-	if o == nil || !o.visibleTo(c.caller) {
+	if o == nil || !o.visibleTo(c.caller) || o.partOfCombine() {
 		return nil, orderNotExist()
 	}
 	return p.transaction(o), nil

@@ -264,9 +264,13 @@ type envelopeResource struct {
 // plaintext is the content, changed as a fault wants it.
 func (n notification) plaintext(effect fault.Effect) []byte {
 	change := map[fault.Effect]func(map[string]any){
-		fault.WrongMchID: func(m map[string]any) { m["mchid"] = "1900000000" },
-		fault.WrongAppID: func(m map[string]any) { m["appid"] = "wx0000000000000000" },
+		fault.WrongMchID: func(m map[string]any) { m[n.field("mchid")] = "1900000000" },
+		fault.WrongAppID: func(m map[string]any) { m[n.field("appid")] = "wx0000000000000000" },
 		fault.WrongAmount: func(m map[string]any) {
+			firstSubAmount(m, func(amount map[string]any) {
+				more(amount, "total_amount")
+				more(amount, "payer_amount")
+			})
 			if amount, ok := m["amount"].(map[string]any); ok {
 				more(amount, "total")
 				more(amount, "payer_total")

@@ -60,6 +60,10 @@ type Settings struct {
 	RefundDelay            clock.Duration  `json:"refund_delay"`             // sandbox clock, from accepted to settled; 0s settles in the answer
 	RefundInterval         clock.Duration  `json:"refund_interval"`          // sandbox clock, least time between two refunds of one order
 	RefundNotifyURL        string          `json:"refund_notify_url"`        // where refund notifications go when the request names no address
+	CombineInitiate        bool            `json:"combine_initiate"`         // 发起合单支付: merchants may start combined payments
+	CombineReceive         bool            `json:"combine_receive"`          // 接收合单支付: merchants may receive them
+	CombineCloseMismatch   string          `json:"combine_close_mismatch"`   // INVALID_REQUEST, SYSTEM_ERROR: the answer to a close that lists other sub orders than were placed
+	CombineH5DeviceID      bool            `json:"combine_h5_device_id"`     // combined H5 payments need scene_info.device_id
 	StrictFields           bool            `json:"strict_fields"`            // refuse unknown request fields
 	StrictHeaders          bool            `json:"strict_headers"`           // refuse requests without Accept, User-Agent or JSON Content-Type
 	StrictOpenID           bool            `json:"strict_openid"`            // refuse an openid that is not "o" and 27 more characters
@@ -74,19 +78,22 @@ type Settings struct {
 
 func (p *Provider) defaultSettings() Settings {
 	return Settings{
-		MerchantName:       "通宝沙箱商户 · Tongbao Sandbox",
-		VerifyMode:         Switching,
-		OrderBecomesRefund: "accepted",
-		RefundOutcome:      OutcomeSuccess,
-		RefundDelay:        clock.Duration(3 * time.Second),
-		RefundInterval:     clock.Duration(time.Minute),
-		StrictFields:       true,
-		StrictHeaders:      true,
-		StrictOpenID:       true,
-		FeeRate:            60,
-		H5ToPhone:          p.h5ToPhone,
-		NotifyTimeout:      clock.Duration(5 * time.Second),
-		Hosts:              map[string]Host{Primary: {State: HostUp}, Backup: {State: HostUp}},
+		MerchantName:         "通宝沙箱商户 · Tongbao Sandbox",
+		VerifyMode:           Switching,
+		OrderBecomesRefund:   "accepted",
+		RefundOutcome:        OutcomeSuccess,
+		RefundDelay:          clock.Duration(3 * time.Second),
+		RefundInterval:       clock.Duration(time.Minute),
+		CombineInitiate:      true,
+		CombineReceive:       true,
+		CombineCloseMismatch: codeInvalidRequest,
+		StrictFields:         true,
+		StrictHeaders:        true,
+		StrictOpenID:         true,
+		FeeRate:              60,
+		H5ToPhone:            p.h5ToPhone,
+		NotifyTimeout:        clock.Duration(5 * time.Second),
+		Hosts:                map[string]Host{Primary: {State: HostUp}, Backup: {State: HostUp}},
 	}
 }
 
@@ -108,6 +115,7 @@ func (s Settings) check() *control.Problem {
 		oneOf("verify_mode", s.VerifyMode, CertOnly, NotStarted, Switching, PubkeyOnly),
 		oneOf("order_becomes_refund", s.OrderBecomesRefund, "accepted", "success"),
 		oneOf("refund_outcome", s.RefundOutcome, OutcomeSuccess, OutcomeAbnormal, OutcomeClosed, OutcomeNotEnough, OutcomeProcessing),
+		oneOf("combine_close_mismatch", s.CombineCloseMismatch, codeInvalidRequest, codeSystem),
 		within("switch_day", float64(s.SwitchDay), 0, 7, ""),
 		within("probe_rate_answers", s.ProbeRateAnswers, 0, 1, ""),
 		within("probe_rate_notifications", s.ProbeRateNotifications, 0, 1, ""),

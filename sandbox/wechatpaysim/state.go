@@ -14,6 +14,7 @@ import (
 const (
 	recordOrder        = Name + "/order"
 	recordRefund       = Name + "/refund"
+	recordCombineOrder = Name + "/combine_order"
 	recordNotification = Name + "/notification"
 	recordSettings     = Name + "/settings"
 	recordPosting      = Name + "/posting"
@@ -69,8 +70,9 @@ func (p *Provider) putPlatformKey(k platformKey) {
 func (p *Provider) restore(records []record.Record) error {
 	kept := map[string]func(record.Record) error{
 		recordOrder: p.restoreOrder, recordRefund: p.restoreRefund, recordNotification: p.restoreNotification,
-		recordSettings: func(r record.Record) error { return json.Unmarshal(r.Value, &p.settings) },
-		recordPosting:  p.restorePosting,
+		recordSettings:     func(r record.Record) error { return json.Unmarshal(r.Value, &p.settings) },
+		recordPosting:      p.restorePosting,
+		recordCombineOrder: p.restoreCombineOrder,
 	}
 	var platform []platformKey
 	for _, r := range records {
