@@ -139,6 +139,9 @@ const (
 	judgedOrder = `{"appid":"wx8888888888888888","mchid":"1900009191","out_trade_no":"ORDER_|*-0001","transaction_id":"4200002222202406011234567890",` +
 		`"trade_type":"NATIVE","trade_state":"SUCCESS","trade_state_desc":"支付成功","success_time":"2024-06-01T08:00:30+08:00",` +
 		`"payer":{"openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"},"amount":{"total":100,"payer_total":100,"currency":"CNY","payer_currency":"CNY"}}`
+	judgedCombineOrder = `{"combine_appid":"wx8888888888888888","combine_mchid":"1900009191","combine_out_trade_no":"CART_|*-0001","sub_orders":[` +
+		`{"mchid":"1900009191","out_trade_no":"CART_|*-0001A","trade_state":"NOTPAY","amount":{"total_amount":60,"currency":"CNY"}},` +
+		`{"mchid":"1900009192","out_trade_no":"CART_|*-0001B","trade_state":"NOTPAY","amount":{"total_amount":40,"currency":"CNY"}}]}`
 	judgedRefund = `{"refund_id":"50300002222024060112345678901","out_refund_no":"REFUND_|*@-1","transaction_id":"4200002222202406011234567890",` +
 		`"out_trade_no":"ORDER_|*-0001","channel":"ORIGINAL","user_received_account":"支付用户零钱","create_time":"2024-06-01T08:00:30+08:00",` +
 		`"status":"PROCESSING","amount":{"total":100,"refund":40,"payer_total":100,"payer_refund":40,"settlement_refund":40,"settlement_total":100,` +
@@ -155,6 +158,8 @@ func answerOf(path string) (status int, body string) {
 		return http.StatusOK, `{"h5_url":"https://wx.tenpay.com/cgi-bin/mmpayweb-bin/checkmweb?prepay_id=wx20"}`
 	case strings.HasSuffix(path, "/jsapi"), strings.HasSuffix(path, "/app"):
 		return http.StatusOK, `{"prepay_id":"wx201410272009395522657a690389285100"}`
+	case strings.HasPrefix(path, "/v3/combine-transactions/"):
+		return http.StatusOK, judgedCombineOrder
 	case strings.HasPrefix(path, "/v3/refund/"):
 		return http.StatusOK, judgedRefund
 	}
