@@ -46,6 +46,7 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		{"BackupAlone", "BaseURL", func(c *Config) { c.BackupURL = "https://api2.mch.weixin.qq.com" }},
 		{"PlainHTTPBackup", "BackupURL", func(c *Config) { c.BaseURL, c.BackupURL = "http://127.0.0.1:1", "http://192.0.2.1" }},
 		{"NegativeTimeout", "QueryTimeout", func(c *Config) { c.QueryTimeout = -1 }},
+		{"AcceptLanguageOfTwoLines", "AcceptLanguage", func(c *Config) { c.AcceptLanguage = "en\r\nX: y" }},
 		{"UserAgentOfTwoLines", "UserAgent", func(c *Config) { c.UserAgent = "a\r\nb" }},
 	}
 	for _, c := range cases {

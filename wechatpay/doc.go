@@ -1,5 +1,6 @@
-// Package wechatpay speaks WeChat Pay APIv3 (微信支付) for a merchant (直连商户): it places orders, queries, closes
-// and refunds them, and reads the provider's notifications. It uses the standard library only.
+// Package wechatpay speaks WeChat Pay APIv3 (微信支付) for a merchant (直连商户) or a service provider (服务商): it
+// places orders, queries, closes and refunds them, reads the provider's notifications, and makes any other call of the
+// API signed and verified. It uses the standard library only.
 //
 // # Take a payment
 //
@@ -15,6 +16,8 @@
 //		PublicKeys: map[string]*rsa.PublicKey{"PUB_KEY_ID_0119...": public},
 //	})
 //
+// [Client.Echo] proves that all of it fits, before the first order.
+//
 // Store your order and its out_trade_no first, durably. Then place it, by where the payer is:
 //
 //	the payer                      call                    what to do with the answer
@@ -23,6 +26,13 @@
 //	is in a mini program           [Client.PrepayJSAPI]    [Client.SignJSAPI], hand to the program
 //	is in an app                   [Client.PrepayApp]      [Client.SignApp], hand to the app
 //	is in another mobile browser   [Client.PrepayH5]       navigate to H5URL
+//	shows a payment code           [Client.PayByCode]      nothing: nil error means paid
+//
+//	order, err := client.PrepayNative(ctx, wechatpay.NativeRequest{
+//		AppID: "wx8888888888888888", Description: "一杯茶", OutTradeNo: "ORDER-20240601-1",
+//		NotifyURL: "https://pay.example.com/notify/wechat",
+//		Amount:    wechatpay.Amount{Total: 100}, // one yuan
+//	})
 //
 // What the payer's device reports proves nothing. An order is paid when a verified notification or a
 // query says so.
@@ -33,8 +43,12 @@
 //
 //	func notify(w http.ResponseWriter, r *http.Request) {
 //		n, err := client.ParseNotification(r)
-//		if err == nil {
-//			err = store(r.Context(), n) // durable, and harmless when it comes twice
+//		if err == nil { // what you store must be durable, and harmless when it comes twice
+//			if order, ok := n.Order(); ok {
+//				err = storeOrder(r.Context(), order)
+//			} else if refund, ok := n.Refund(); ok {
+//				err = storeRefund(r.Context(), refund)
+//			}
 //		}
 //		wechatpay.AnswerNotification(w, err)
 //	}
@@ -42,11 +56,18 @@
 // A [Notification] is authentic: nothing else can be put into the type. It may still be late, repeated or
 // about something else: compare [Order]'s AppID, MchID, OutTradeNo, Amount.Total, Amount.Currency and
 // TradeState with your own record, under a lock, before goods leave. Notifications get lost too: query
-// unpaid orders on a schedule, and before closing.
+// unpaid orders with [Client.QueryOrderByOutTradeNo] on a schedule, and before closing them with [Client.CloseOrder].
 //
 // # Refund it
 //
-// [Client.CreateRefund] with your own OutRefundNo, stored before the call. The answer says accepted;
+// [Client.CreateRefund] with your own OutRefundNo, stored before the call:
+//
+//	refund, err := client.CreateRefund(ctx, wechatpay.RefundRequest{
+//		OutTradeNo: "ORDER-20240601-1", OutRefundNo: "REFUND-1",
+//		Amount: wechatpay.RefundAmount{Refund: 40, Total: 100},
+//	})
+//
+// The answer says accepted;
 // [Notification.Refund] or [Client.QueryRefund] says when the money is back. An ABNORMAL refund waits for
 // [Client.ApplyAbnormalRefund] or a person.
 //
@@ -78,7 +99,7 @@
 // A new number is never the answer to an error: it is a second order or a second refund. The provider's
 // own words are in [Error], by errors.As; local mistakes are [FieldError] values that name the field.
 //
-// Inside a call, up to three tries are made within its time limit, with the same bytes, a fresh timestamp, nonce
+// Inside a call, up to three tries are made (one, of a write that the provider would not know again) within its time limit, with the same bytes, a fresh timestamp, nonce
 // and signature, and the other access point when one fails. A refusal is never repeated. An answer counts
 // only when its signature verifies.
 //
@@ -89,8 +110,32 @@
 // Config.DownloadCertificates, certificates are fetched, refreshed and replaced while calls go on; watch
 // [Client.VerificationKeys] for their expiry.
 //
+// # For a sub-merchant
+//
+// A service provider makes one Client with its own number and key, and from it one for each sub-merchant (特约商户):
+//
+//	shop, err := client.ForSubMerchant(wechatpay.SubMerchant{MchID: "1900000109"})
+//
+// Its methods are the same; the requests are in partner mode (服务商模式), AppID is the service provider's (sp_appid),
+// and answers about another sub-merchant are not accepted. Orders have SpMchID and SubMchID in place of MchID.
+// Notifications of all sub-merchants come signed and encrypted for the service provider: any of its Clients reads them.
+//
+// # Every other endpoint
+//
+// [Client.Do] makes any call this package has no method for: signed, verified, repeated where that is safe, with the
+// same errors.
+//
+//	var complaints struct{ Data []Complaint `json:"data"` }
+//	err := client.Do(ctx, wechatpay.Request{
+//		Method: http.MethodGet, Path: "/v3/merchant-service/complaints-v2", Query: url.Values{"limit": {"10"}},
+//	}, &complaints)
+//
+// Pictures and videos go up with [Client.UploadImage] and its neighbours, or with Request.File. Personal data is
+// encrypted by the methods that send it; for Do there is [Client.EncryptSensitive].
+//
 // # Limits
 //
-// Amounts are in fen, 1/100 yuan. Partner mode (服务商) is read in answers but not written in requests. The SM
-// algorithms (国密) need Config.Suite and the package wechatpay/sm; a Client without it refuses their signatures.
+// Amounts are in fen, 1/100 yuan. Payment codes over APIv3 need the provider's permission (Config.CodepayV3);
+// without it use the package wechatpay/v2. The SM algorithms (国密) need Config.Suite and the package wechatpay/sm; a
+// Client without it refuses their signatures.
 package wechatpay

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -48,7 +49,7 @@ func exampleClient() (client *wechatpay.Client, stop func()) {
 	}
 	client, err = wechatpay.New(wechatpay.Config{
 		MchID: "1900009191", SerialNo: "4D3E5F60718293A4B5C6D7E8F9010203A0B1C2D3", Signer: key, APIv3Key: exampleAPIv3Key,
-		PublicKeys: map[string]*rsa.PublicKey{examplePublicKeyID: public}, BaseURL: provider.URL,
+		PublicKeys: map[string]*rsa.PublicKey{examplePublicKeyID: public}, BaseURL: provider.URL, CodepayV3: true,
 	})
 	if err != nil {
 		panic(err)
@@ -72,12 +73,29 @@ const (
 	exampleTransferCanceled = `{"out_bill_no":"BILL202406011","transfer_bill_no":"1330000071100999991182020050700019480001","state":"CANCELING"}`
 	exampleTransfer         = `{"mch_id":"1900009191","out_bill_no":"BILL202406011","transfer_bill_no":"1330000071100999991182020050700019480001",
 "state":"FAIL","fail_reason":"OVERDUE_CLOSE","transfer_amount":500}`
+	examplePartnerOrder = `{"sp_appid":"wx8888888888888888","sp_mchid":"1900009191","sub_mchid":"1900000109","out_trade_no":"ORDER-20240601-1","trade_state":"NOTPAY"}`
 )
 
 func exampleAnswer(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	status, body := http.StatusOK, ""
 	switch {
+	case path == "/v3/security/echo":
+		echoed, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(err)
+		}
+		body = string(echoed)
+	case strings.HasSuffix(path, "/upload"):
+		body = `{"media_id":"6uqyGjGrCf2GtyXP8bxrbuH9-aAoTjH-rKeSl3Lf4"}`
+	case strings.HasPrefix(path, "/v3/merchant-service/complaints-v2/"):
+		body = `{"complaint_id":"200201820200101080076610000","complaint_state":"PENDING"}`
+	case strings.HasPrefix(path, "/v3/pay/partner/transactions/out-trade-no/"):
+		body = examplePartnerOrder
+	case strings.HasSuffix(path, "/codepay"):
+		body = strings.Replace(exampleOrder, "NATIVE", "MICROPAY", 1)
+	case strings.HasSuffix(path, "/reverse"):
+		body = `{"appid":"wx8888888888888888","mchid":"1900009191","out_trade_no":"ORDER-20240601-1"}`
 	case strings.HasSuffix(path, "/native"):
 		body = `{"code_url":"weixin://wxpay/bizpayurl?pr=NwY5Mz9"}`
 	case strings.HasSuffix(path, "/jsapi"), strings.HasSuffix(path, "/app"):

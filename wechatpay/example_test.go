@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 
 	"github.com/tongbao-pay/tongbao/wechatpay"
 )
@@ -282,4 +285,106 @@ func ExampleNewTransport() {
 	transport.Proxy = nil // straight to the provider, whatever the environment says
 	fmt.Println(transport.MaxIdleConnsPerHost)
 	// Output: 256
+}
+
+func ExampleClient_ForSubMerchant() {
+	client, stop := exampleClient() // the service provider's
+	defer stop()
+	shop, err := client.ForSubMerchant(wechatpay.SubMerchant{MchID: "1900000109"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	order, err := shop.QueryOrderByOutTradeNo(context.Background(), "ORDER-20240601-1")
+	if err != nil {
+		fmt.Println(wechatpay.OutcomeOf(err), err)
+		return
+	}
+	fmt.Println(order.SpMchID, order.SubMchID, order.TradeState)
+	// Output: 1900009191 1900000109 NOTPAY
+}
+
+func ExampleClient_Do() {
+	client, stop := exampleClient()
+	defer stop()
+	var complaint struct {
+		ID    string `json:"complaint_id"`
+		State string `json:"complaint_state"`
+	}
+	err := client.Do(context.Background(), wechatpay.Request{
+		Method: http.MethodGet, Path: "/v3/merchant-service/complaints-v2/" + url.PathEscape("200201820200101080076610000"),
+	}, &complaint)
+	fmt.Println(complaint.State, err)
+	// Output: PENDING <nil>
+}
+
+// A write with an encrypted field, to an endpoint that answers 204.
+func ExampleClient_Do_encrypted() {
+	client, stop := exampleClient()
+	defer stop()
+	mobile, serial, err := client.EncryptSensitive(context.Background(), "13900000000")
+	if err != nil {
+		fmt.Println(wechatpay.OutcomeOf(err), err)
+		return
+	}
+	err = client.Do(context.Background(), wechatpay.Request{
+		Method: http.MethodPost, Path: "/v3/merchant-service/complaints-v2/200201820200101080076610000/response",
+		Body:   map[string]string{"complainted_mchid": "1900009191", "response_content": "call us", "mobile": mobile},
+		Header: http.Header{"Wechatpay-Serial": {serial}},
+	}, nil)
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleClient_UploadImage() {
+	client, stop := exampleClient()
+	defer stop()
+	mediaID, err := client.UploadImage(context.Background(), wechatpay.File{
+		Name: "license.png", Content: strings.NewReader("the picture"), // an *os.File as a rule
+	})
+	fmt.Println(mediaID, err)
+	// Output: 6uqyGjGrCf2GtyXP8bxrbuH9-aAoTjH-rKeSl3Lf4 <nil>
+}
+
+func ExampleClient_Echo() {
+	client, stop := exampleClient()
+	defer stop()
+	answer, err := client.Echo(context.Background(), wechatpay.EchoRequest{
+		EchoMessage: "hello", EncryptedEchoMessage: "a secret",
+	})
+	if err != nil {
+		fmt.Println("the configuration does not fit:", err)
+		return
+	}
+	fmt.Println(answer.EchoMessage, len(answer.EncryptedEchoMessage))
+	// Output: hello 8
+}
+
+func ExampleClient_PayByCode() {
+	client, stop := exampleClient()
+	defer stop()
+	order, err := client.PayByCode(context.Background(), wechatpay.CodePayRequest{
+		AppID: "wx8888888888888888", Description: "一杯茶", OutTradeNo: "ORDER-20240601-1",
+		AuthCode: "131234567890123456", Amount: wechatpay.Amount{Total: 100}, // what the scanner read
+		SceneInfo: wechatpay.CodePaySceneInfo{StoreInfo: wechatpay.CodePayStoreInfo{OutID: "SHOP-1"}},
+	})
+	switch {
+	case err == nil:
+		fmt.Println("paid:", order.TransactionID)
+	case wechatpay.OutcomeOf(err) == wechatpay.OutcomeUnknown:
+		fmt.Println("reverse it until that succeeds:", err)
+	default:
+		fmt.Println("not paid; another try takes a new code and number:", err)
+	}
+	// Output: paid: 4200002222202406011234567890
+}
+
+func ExampleClient_ReverseOrder() {
+	client, stop := exampleClient()
+	defer stop()
+	err := client.ReverseOrder(context.Background(), wechatpay.ReverseRequest{
+		AppID: "wx8888888888888888", OutTradeNo: "ORDER-20240601-1",
+	})
+	fmt.Println(err)
+	// Output: <nil>
 }

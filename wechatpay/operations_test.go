@@ -52,14 +52,14 @@ func TestRequestsOnTheWire(t *testing.T) {
 		},
 		{
 			"PrepayApp", "POST", "/v3/pay/transactions/app",
-			`{"appid":"wx8888888888888888","mchid":"1900009191","description":"d","out_trade_no":"ORDER_-|*1","time_expire":"2024-06-01T08:00:00+08:00","attach":"a","notify_url":"https://pay.example.com/n","goods_tag":"g","support_fapiao":true,"amount":{"total":1},"detail":{"goods_detail":[{"merchant_goods_id":"1","quantity":1,"unit_price":1}]},"settle_info":{"profit_sharing":true}}`,
+			`{"appid":"wx8888888888888888","mchid":"1900009191","description":"d","out_trade_no":"ORDER_-|*1","time_expire":"2024-06-01T08:00:00+08:00","attach":"a","notify_url":"https://pay.example.com/n","goods_tag":"g","support_fapiao":true,"amount":{"total":1},"detail":{"goods_detail":[{"merchant_goods_id":"1","quantity":1,"unit_price":1}]},"settle_info":{"profit_sharing":true},"limit_pay":["no_credit"]}`,
 			`{"prepay_id":"wx1"}`, 200,
 			func(c *Client) error {
 				_, err := c.PrepayApp(t.Context(), AppRequest{
 					AppID: testAppID, Description: "d", OutTradeNo: "ORDER_-|*1", NotifyURL: "https://pay.example.com/n",
 					Amount: Amount{Total: 1}, TimeExpire: expire, Attach: "a", GoodsTag: "g", SupportFapiao: true,
 					Detail:     &OrderDetail{GoodsDetail: []GoodsDetail{{MerchantGoodsID: "1", Quantity: 1, UnitPrice: 1}}},
-					SettleInfo: &SettleInfo{ProfitSharing: true},
+					SettleInfo: &SettleInfo{ProfitSharing: true}, LimitPay: []string{"no_credit"},
 				})
 				return err
 			},

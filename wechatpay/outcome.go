@@ -36,7 +36,7 @@ func (o Outcome) String() string {
 
 // OutcomeOf tells what an error of a Client method means for the call (WeChat Pay APIv3, retry advice
 // of the error tables). It covers all tries of the call: a refusal after a try whose answer was lost is still
-// unknown for prepay, close and refund. Errors this package did not make, nil, and errors of
+// unknown for every call with an effect. Errors this package did not make, nil, and errors of
 // notifications are OutcomeUnknown.
 func OutcomeOf(err error) Outcome {
 	if call, ok := errors.AsType[*callError](err); ok {
