@@ -21,6 +21,8 @@ const (
 	codeNoResource     = "RESOURCE_NOT_EXISTS"
 	codeNotFound       = "NOT_FOUND"
 	codeUnavailable    = "SERVICE_UNAVAILABLE"
+	codeUserPaying     = "USERPAYING"
+	codeOutTradeNoUsed = "OUT_TRADE_NO_USED"
 )
 
 // Internal codes: the end of the Request-ID of an error answer.
@@ -38,6 +40,11 @@ const (
 	internalNoOpenID         = 268501013
 	internalMerchantStatus   = 268443715
 	internalOther            = 268435456
+	internalNoAcceptance     = 268443701
+	internalSubMchIDMissing  = 268443704
+	internalSubMchIDIsOwn    = 268443705
+	internalOtherSubMerchant = 268447845
+	internalReverseOnly      = 268449641
 )
 
 // apiError is an error answer of the provider (WeChat Pay APIv3, 错误码和错误提示).
@@ -95,6 +102,14 @@ func otherMerchant(location, field, value string) *apiError {
 		internalIllegalParameter,
 		fieldDetail{Field: field, Value: value, Issue: "differs from the mchid in Authorization", Location: location},
 	}
+}
+
+// otherSubMerchant refuses a partner's call that names no sub-merchant, or another than the order's.
+func otherSubMerchant(subMchID string) *apiError {
+	if subMchID == "" {
+		return missingParameter("body", "sub_mchid")
+	}
+	return invalidRequest(internalOtherSubMerchant, "订单与子商户号不匹配", "the order belongs to another sub-merchant, or was not placed in partner mode")
 }
 
 func orderPaid() *apiError {

@@ -17,13 +17,15 @@ type books struct {
 	refunds       map[merchantNo]*refund // by out_refund_no
 	byRefundID    map[string]*refund
 	combineOrders map[merchantNo]*combineOrder // by combine_out_trade_no
+	paymentCodes  map[string]*PaymentCode
 	ledger
 }
 
 func newBooks() books {
 	return books{
 		orders: map[merchantNo]*order{}, byTransaction: map[string]*order{}, byCredential: map[string]merchantNo{},
-		refunds: map[merchantNo]*refund{}, byRefundID: map[string]*refund{}, combineOrders: map[merchantNo]*combineOrder{}, ledger: newLedger(),
+		refunds: map[merchantNo]*refund{}, byRefundID: map[string]*refund{}, combineOrders: map[merchantNo]*combineOrder{},
+		paymentCodes: map[string]*PaymentCode{}, ledger: newLedger(),
 	}
 }
 

@@ -1,24 +1,24 @@
 package wechatpaysim
 
-func closeFields() []field { return []field{required(str("mchid", 32))} }
-
 // close closes an unpaid order; closing a closed one succeeds again (WeChat Pay APIv3, 关闭订单).
 func (p *Provider) close(c *call) (any, *apiError) {
-	var r struct {
-		MchID string `json:"mchid"`
-	}
+	var r parties
 	if err := c.decode(&r); err != nil {
 		return nil, err
 	}
-	if r.MchID != c.caller {
-		return nil, otherMerchant("body", "/mchid", r.MchID)
+	n, err := p.owner(c, r, "body")
+	if err != nil {
+		return nil, err
 	}
+	n.No = c.http.PathValue("out_trade_no")
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.findAlone(merchantNo{MchID: c.caller, No: c.http.PathValue("out_trade_no")})
+	o := p.findAlone(n)
 	switch {
 	case o == nil:
 		return nil, orderNotExist()
+	case o.Product == Codepay:
+		return nil, invalidRequest(internalReverseOnly, "付款码支付订单不支持关单，请使用撤销", "an order paid by a payment code cannot be closed; reverse it")
 	case o.paid():
 		return nil, orderPaid()
 	case o.State == NotPay:

@@ -47,14 +47,6 @@ func (p *Provider) notifyCombine(k *combineOrder, first *order) {
 	})
 }
 
-// field is the name of a field that a combined payment's notification spells otherwise than an order's.
-func (n notification) field(name string) string {
-	if n.Operation == notifyCombine {
-		return "combine_" + name
-	}
-	return name
-}
-
 // firstSubAmount changes the sums of a combined payment's first sub order; other contents have none.
 func firstSubAmount(content map[string]any, change func(map[string]any)) {
 	subOrders, ok := content["sub_orders"].([]any)

@@ -17,6 +17,7 @@ type controlCall struct {
 func (p *Provider) controlCalls() []controlCall {
 	calls := []controlCall{
 		{"POST /wechatpay/pay", p.postPay},
+		{"POST /wechatpay/auth_code", p.postAuthCode},
 		{"GET /wechatpay/orders/{out_trade_no}", p.getOrder},
 		{"GET /wechatpay/refunds/{out_refund_no}", p.getRefund},
 		{"POST /wechatpay/refunds/{out_refund_no}/settle", p.postSettle},

@@ -32,6 +32,7 @@ type call struct {
 	verdict     string // on the signature, for the journal
 	outTradeNo  string // for the journal and for faults; empty where the request names none
 	outRefundNo string
+	form        *uploadForm // of an upload; nil: the body is none
 }
 
 // decode copies the fields into a struct: those that were checked, not the raw body, which may say a thing twice.
@@ -57,13 +58,16 @@ func (p *Provider) serve(host string, op operation, w http.ResponseWriter, r *ht
 	}
 	c := &call{http: r, query: r.URL.Query(), serial: r.Header.Get("Wechatpay-Serial")}
 	var err error
-	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax)); err != nil {
-		broken := paramError(internalOutOfRange, fieldDetail{Issue: "the body is larger than 1 MiB or broke off", Location: "body"})
+	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, op.bodyMax())); err != nil {
+		broken := paramError(internalOutOfRange, fieldDetail{Issue: "the body is too large or broke off", Location: "body"})
 		p.answer(w, c, refusal(broken, english), "", entry)
 		return
 	}
+	if op.isUpload() {
+		c.form = readForm(r.Header.Get("Content-Type"), c.body)
+	}
 	p.identify(c)
-	entry.OutTradeNo, entry.OutRefundNo, entry.Request = c.outTradeNo, c.outRefundNo, string(c.body)
+	entry.OutTradeNo, entry.OutRefundNo, entry.Request = c.outTradeNo, c.outRefundNo, string(c.signed())
 	behaviour := p.host(host)
 	rule, _ := p.faults.Take(Name, op.name, c.outTradeNo)
 	entry.Fault = string(rule.Effect)
@@ -103,7 +107,7 @@ func (p *Provider) carryOut(op operation, c *call, rule fault.Rule, english bool
 // execute checks the request in the provider's order and runs its handler.
 func (p *Provider) execute(op operation, c *call, english bool) reply {
 	settings := p.Settings()
-	caller, err := p.authenticate(c.http, c.body)
+	caller, err := p.authenticate(c.http, c.signed())
 	if err != nil {
 		c.verdict = "invalid: " + err.english
 		return refusal(err, english)
@@ -111,7 +115,7 @@ func (p *Provider) execute(op operation, c *call, english bool) reply {
 	c.caller = caller
 	c.verdict = "valid"
 	if settings.StrictHeaders {
-		if err := checkHeaders(c.http, len(c.body) > 0); err != nil {
+		if err := checkHeaders(c.http, len(c.body) > 0 && c.form == nil); err != nil {
 			return refusal(err, english)
 		}
 	}

@@ -12,7 +12,7 @@ func FuzzPrepayBody(f *testing.F) {
 	f.Add([]byte(`{"amount":{"total":5},"amount":{"total":0}}`))
 	f.Add([]byte(`{"a":null}`))
 	f.Add([]byte("[[[[[["))
-	fields := prepayFields(JSAPI)
+	fields := prepayFields(JSAPI, false)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		body, err := decodeBody(raw)
 		if err != nil {

@@ -62,6 +62,7 @@ const (
 	postRefundSettled  = "refund_settled"  // from refunding to the payer
 	postRefundReturned = "refund_returned" // closed: from refunding back to the merchant
 	postSettle         = "settle"          // from unsettled to available
+	postReverse        = "reverse"         // 撤销: from the merchant back to the payer
 	postTopUp          = "top_up"
 	postWithdraw       = "withdraw"
 )

@@ -19,6 +19,14 @@ func (n merchantNo) String() string {
 	return owner + "/" + n.No
 }
 
+// agent is who acts: the service provider where there is one.
+func (n merchantNo) agent() string {
+	if n.SpMchID != "" {
+		return n.SpMchID
+	}
+	return n.MchID
+}
+
 // merchant returns the account of the mchid, and false if the provider has none.
 func (p *Provider) merchant(mchID string) (identity.Merchant, bool) {
 	for _, m := range p.identity.Merchants() {

@@ -96,6 +96,9 @@ func (p *Provider) schedule(n *notification) {
 }
 
 func (p *Provider) notifyPayment(o *order) {
+	if o.NotifyURL == "" { // 付款码支付: the answer and the query tell
+		return
+	}
 	p.notify(&notification{
 		Operation: notifyPayment, EventType: "TRANSACTION.SUCCESS", OriginalType: "transaction", Summary: "支付成功",
 		MchID: o.agent(), URL: o.NotifyURL, Resource: encode(p.transaction(o)), Order: o.key(), OutTradeNo: o.OutTradeNo, PublicKey: o.PublicKey,
@@ -104,7 +107,9 @@ func (p *Provider) notifyPayment(o *order) {
 
 // refundNotice is a refund as its notification shows it, which is not how a query does (WeChat Pay APIv3, 退款结果通知).
 type refundNotice struct {
-	MchID               string             `json:"mchid"`
+	MchID               string             `json:"mchid,omitempty"`
+	SpMchID             string             `json:"sp_mchid,omitempty"`
+	SubMchID            string             `json:"sub_mchid,omitempty"`
 	OutTradeNo          string             `json:"out_trade_no"`
 	TransactionID       string             `json:"transaction_id"`
 	OutRefundNo         string             `json:"out_refund_no"`
@@ -128,7 +133,8 @@ func (p *Provider) notifyRefund(o *order, r *refund) {
 	}
 	view := p.refundView(r)
 	notice := refundNotice{
-		MchID: o.MchID, OutTradeNo: o.OutTradeNo, TransactionID: o.TransactionID, OutRefundNo: r.OutRefundNo, RefundID: r.RefundID,
+		MchID: o.parties().MchID, SpMchID: o.parties().SpMchID, SubMchID: o.parties().SubMchID,
+		OutTradeNo: o.OutTradeNo, TransactionID: o.TransactionID, OutRefundNo: r.OutRefundNo, RefundID: r.RefundID,
 		RefundStatus: r.Status, SuccessTime: view.SuccessTime, UserReceivedAccount: r.Received,
 		Amount: refundNoticeAmount{view.Amount.Total, view.Amount.Refund, view.Amount.PayerTotal, view.Amount.PayerRefund},
 	}

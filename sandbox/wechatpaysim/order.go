@@ -12,6 +12,8 @@ const (
 	App    = "app"
 	H5     = "h5"
 	Native = "native"
+	// Codepay takes no credential from the provider but the payer's payment code.
+	Codepay = "codepay"
 )
 
 // Values of trade_state (WeChat Pay APIv3, 查询订单).
@@ -20,6 +22,11 @@ const (
 	Success = "SUCCESS"
 	Refund  = "REFUND"
 	Closed  = "CLOSED"
+
+	// Of orders paid by a payment code (付款码支付).
+	UserPaying = "USERPAYING"
+	PayError   = "PAYERROR"
+	Revoked    = "REVOKED"
 )
 
 // How long things live, on the sandbox's clock.
@@ -47,10 +54,12 @@ type order struct {
 	Combine       merchantNo // the combined payment it is a sub order of; zero: none
 	Product       string
 	AppID         string
+	SubAppID      string // 服务商: the sub-merchant's app, if the order names one
 	Description   string
 	Attach        string
 	NotifyURL     string
 	OpenID        string // jsapi: who must pay
+	SubOpenID     string // 服务商: the same in SubAppID
 	DeviceID      string
 	ProfitSharing bool
 	Total         int64
@@ -105,11 +114,14 @@ func (o *order) closesAt() time.Time {
 }
 
 func (o *order) tradeType() string {
-	return map[string]string{JSAPI: "JSAPI", Native: "NATIVE", App: "APP", H5: "MWEB"}[o.Product]
+	return map[string]string{JSAPI: "JSAPI", Native: "NATIVE", App: "APP", H5: "MWEB", Codepay: "MICROPAY"}[o.Product]
 }
 
 func stateText(state string) string {
-	return map[string]string{NotPay: "订单未支付", Success: "支付成功", Refund: "订单发生过退款", Closed: "订单已关闭"}[state]
+	return map[string]string{
+		NotPay: "订单未支付", Success: "支付成功", Refund: "订单发生过退款", Closed: "订单已关闭",
+		UserPaying: "用户支付中，需要输入支付密码", PayError: "支付失败", Revoked: "订单已撤销",
+	}[state]
 }
 
 // find returns the order as it is at this moment, or nil. The caller holds the lock.
@@ -145,8 +157,7 @@ func (o *order) newest(code string) bool {
 
 // transaction is an order as queries and notifications show it (WeChat Pay APIv3, 查询订单: 应答参数).
 type transaction struct {
-	AppID           string      `json:"appid"`
-	MchID           string      `json:"mchid"`
+	parties
 	OutTradeNo      string      `json:"out_trade_no"`
 	TransactionID   string      `json:"transaction_id,omitempty"`
 	TradeType       string      `json:"trade_type,omitempty"`
@@ -162,7 +173,9 @@ type transaction struct {
 }
 
 type payer struct {
-	OpenID string `json:"openid,omitempty"`
+	OpenID    string `json:"openid,omitempty"`
+	SpOpenID  string `json:"sp_openid,omitempty"`
+	SubOpenID string `json:"sub_openid,omitempty"`
 }
 
 type paidAmount struct {
@@ -189,7 +202,7 @@ type promotion struct {
 // transaction shows the order. The caller holds the lock.
 func (p *Provider) transaction(o *order) transaction {
 	t := transaction{
-		AppID: o.AppID, MchID: o.MchID, OutTradeNo: o.OutTradeNo, TradeState: o.State, TradeStateDesc: stateText(o.State),
+		parties: o.parties(), OutTradeNo: o.OutTradeNo, TradeState: o.State, TradeStateDesc: stateText(o.State),
 		Attach: o.Attach, Amount: paidAmount{Total: o.Total, Currency: o.Currency}, PromotionDetail: []promotion{},
 	}
 	if !o.paid() {
@@ -197,7 +210,7 @@ func (p *Provider) transaction(o *order) transaction {
 	}
 	payerTotal := o.Total - o.Coupon
 	t.TransactionID, t.TradeType, t.BankType, t.SuccessTime = o.TransactionID, o.tradeType(), o.BankType, chinaTime(o.SuccessAt)
-	t.Payer.OpenID = o.PayerOpenID
+	t.Payer = o.payer()
 	t.Amount.PayerTotal, t.Amount.PayerCurrency = &payerTotal, o.Currency
 	if o.DeviceID != "" {
 		t.SceneInfo = &sceneInfo{o.DeviceID}

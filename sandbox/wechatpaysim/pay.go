@@ -64,11 +64,17 @@ func (p *Provider) Pay(r PayRequest) (Order, error) {
 		}
 		return p.payCombine(p.combineOrders[o.Combine], code, r, now)
 	}
-	if reason := p.unpayable(o, code, r, now); reason != "" {
-		return Order{}, refused(reason)
-	}
 	if r.Coupon < 0 || r.Coupon > o.Total {
 		return Order{}, &Refused{http.StatusBadRequest, control.Problem{Error: "give 0 to the order's amount, in fen", Field: "coupon"}}
+	}
+	if o.Product == Codepay {
+		if err := p.finishByCode(o, r, now); err != nil {
+			return Order{}, err
+		}
+		return p.view(o), nil
+	}
+	if reason := p.unpayable(o, code, r, now); reason != "" {
+		return Order{}, refused(reason)
 	}
 	if r.Result == PaySuccess {
 		p.land(o, r, now)

@@ -3,7 +3,6 @@ package wechatpaysim
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -11,26 +10,26 @@ import (
 )
 
 // prepayFields is the request of one product (WeChat Pay APIv3, 下单: 请求参数).
-func prepayFields(product string) []field {
+func prepayFields(product string, partner bool) []field {
 	scene := []field{
 		required(str("payer_client_ip", 45)), str("device_id", 32),
 		group("store_info", required(str("id", 32)), str("name", 256), str("area_code", 32), str("address", 512)),
 	}
-	fields := []field{
-		required(str("appid", 32)), required(str("mchid", 32)), required(str("description", 127)),
+	fields := append(partyFields(partner),
+		required(str("description", 127)),
 		required(str("out_trade_no", 32).between(6, tradeNoSymbols)), str("time_expire", 64),
 		str("attach", 128).between(0, ""), required(str("notify_url", 255)), str("goods_tag", 32),
 		choices("limit_pay", "no_balance", "no_credit", "no_debit", "balance_only"), // of older pages; the official Go SDK still has it
-		{name: "support_fapiao", kind: boolean},
+		field{name: "support_fapiao", kind: boolean},
 		required(group("amount", required(number("total", 1)), str("currency", 16))),
 		group("detail", number("cost_price", 0), str("invoice_id", 32),
 			items("goods_detail", required(str("merchant_goods_id", 32).between(1, "_-")), str("wechatpay_goods_id", 32), str("goods_name", 256),
 				required(number("quantity", 1)), required(number("unit_price", 0)))),
 		group("settle_info", field{name: "profit_sharing", kind: boolean}),
-	}
+	)
 	switch product {
 	case JSAPI:
-		fields = append(fields, required(group("payer", required(str("openid", 128)))), group("scene_info", scene...))
+		fields = append(fields, payerField(partner), group("scene_info", scene...))
 	case H5:
 		fields = append(fields, required(group("scene_info", append(scene, required(h5Info()))...)))
 	default:
@@ -48,8 +47,7 @@ func h5Info() field {
 const detailBytesMax = 6144
 
 type prepayRequest struct {
-	AppID       string `json:"appid"`
-	MchID       string `json:"mchid"`
+	parties
 	Description string `json:"description"`
 	OutTradeNo  string `json:"out_trade_no"`
 	TimeExpire  string `json:"time_expire"`
@@ -59,9 +57,7 @@ type prepayRequest struct {
 		Total    int64  `json:"total"`
 		Currency string `json:"currency"`
 	} `json:"amount"`
-	Payer struct {
-		OpenID string `json:"openid"`
-	} `json:"payer"`
+	Payer     payer `json:"payer"`
 	SceneInfo struct {
 		PayerClientIP string `json:"payer_client_ip"`
 		DeviceID      string `json:"device_id"`
@@ -83,6 +79,10 @@ func (p *Provider) prepay(product string, c *call) (any, *apiError) {
 	if err := c.decode(&r); err != nil {
 		return nil, err
 	}
+	n, err := p.owner(c, r.parties, "body")
+	if err != nil {
+		return nil, err
+	}
 	expires, err := p.checkPrepay(product, r, c)
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (p *Provider) prepay(product string, c *call) (any, *apiError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.clock.Now()
-	n := merchantNo{MchID: c.caller, No: r.OutTradeNo}
+	n.No = r.OutTradeNo
 	o := p.find(n)
 	if o != nil {
 		if err := o.repeat(parameters, now); err != nil {
@@ -100,8 +100,8 @@ func (p *Provider) prepay(product string, c *call) (any, *apiError) {
 		}
 	} else {
 		o = &order{
-			MchID: n.MchID, OutTradeNo: n.No, Product: product, AppID: r.AppID, Description: r.Description, Attach: r.Attach,
-			NotifyURL: r.NotifyURL, OpenID: r.Payer.OpenID, DeviceID: r.SceneInfo.DeviceID, ProfitSharing: r.SettleInfo.ProfitSharing,
+			SpMchID: n.SpMchID, MchID: n.MchID, OutTradeNo: n.No, Product: product, AppID: r.app(), SubAppID: r.SubAppID, Description: r.Description, Attach: r.Attach,
+			NotifyURL: r.NotifyURL, OpenID: r.Payer.OpenID + r.Payer.SpOpenID, SubOpenID: r.Payer.SubOpenID, DeviceID: r.SceneInfo.DeviceID, ProfitSharing: r.SettleInfo.ProfitSharing,
 			Total: r.Amount.Total, Currency: "CNY", Parameters: parameters, PublicKey: c.serial == p.identity.PublicKeyID,
 			CreatedAt: now, ExpiresAt: lifetime(now, expires), State: NotPay,
 		}
@@ -161,14 +161,8 @@ func (p *Provider) checkPrepay(product string, r prepayRequest, c *call) (time.T
 	refuse := func(field string, value any, issue string) *apiError {
 		return paramError(internalIllegalParameter, fieldDetail{Field: field, Value: value, Issue: issue, Location: "body"})
 	}
-	if r.MchID != c.caller {
-		return time.Time{}, otherMerchant("body", "/mchid", r.MchID)
-	}
-	if !p.bound(r.AppID, c.caller) {
-		return time.Time{}, &apiError{
-			http.StatusBadRequest, codeAppIDMchID, "appid和mch_id不匹配", "the appid is not bound to the mchid", internalAppIDMchID,
-			fieldDetail{Field: "/appid", Value: r.AppID, Issue: "not bound to the merchant", Location: "body"},
-		}
+	if err := p.checkApps(c, r.parties); err != nil {
+		return time.Time{}, err
 	}
 	if r.Amount.Currency != "" && r.Amount.Currency != "CNY" {
 		return time.Time{}, refuse("/amount/currency", r.Amount.Currency, "Currency code is invalid")
@@ -184,8 +178,10 @@ func (p *Provider) checkPrepay(product string, r prepayRequest, c *call) (time.T
 			return time.Time{}, refuse("/scene_info/payer_client_ip", ip, "not an IP address")
 		}
 	}
-	if product == JSAPI && p.Settings().StrictOpenID && !openIDShaped(r.Payer.OpenID) {
-		return time.Time{}, paramError(internalNoOpenID, fieldDetail{Field: "/payer/openid", Value: r.Payer.OpenID, Issue: "not an openid of this appid", Location: "body"})
+	if product == JSAPI {
+		if err := p.checkPayer(r, c); err != nil {
+			return time.Time{}, err
+		}
 	}
 	return requestedExpiry(r.TimeExpire)
 }
@@ -205,6 +201,25 @@ func requestedExpiry(timeExpire string) (time.Time, *apiError) {
 		})
 	}
 	return expires, nil
+}
+
+// checkPayer checks the openids of who is to pay.
+func (p *Provider) checkPayer(r prepayRequest, c *call) *apiError {
+	if c.isPartner() && r.Payer == (payer{}) {
+		return paramError(internalNoOpenID, fieldDetail{Field: "/payer", Issue: "give sp_openid or sub_openid", Location: "body"})
+	}
+	if r.Payer.SubOpenID != "" && r.SubAppID == "" {
+		return paramError(internalIllegalParameter, fieldDetail{Field: "/payer/sub_openid", Issue: "give sub_appid, whose openid it is", Location: "body"})
+	}
+	if !p.Settings().StrictOpenID {
+		return nil
+	}
+	for _, id := range []struct{ name, value string }{{"openid", r.Payer.OpenID}, {"sp_openid", r.Payer.SpOpenID}, {"sub_openid", r.Payer.SubOpenID}} {
+		if id.value != "" && (len(id.value) != 28 || id.value[0] != 'o') {
+			return paramError(internalNoOpenID, fieldDetail{Field: "/payer/" + id.name, Value: id.value, Issue: "not an openid of this appid", Location: "body"})
+		}
+	}
+	return nil
 }
 
 // lifetime turns the requested expiry into the real one.

@@ -124,24 +124,18 @@ type operation struct {
 }
 
 func operations() []operation {
-	prepay := func(product string) operation {
-		return operation{"prepay", "POST /v3/pay/transactions/" + product, prepayFields(product), func(p *Provider, c *call) (any, *apiError) {
-			return p.prepay(product, c)
-		}}
-	}
 	const refunds = " /v3/refund/domestic/refunds"
-	single := []operation{
-		prepay(JSAPI), prepay(App), prepay(H5), prepay(Native),
-		{"query", "GET /v3/pay/transactions/id/{transaction_id}", nil, (*Provider).queryByTransactionID},
-		{"query", "GET /v3/pay/transactions/out-trade-no/{out_trade_no}", nil, (*Provider).queryByOutTradeNo},
-		{"close", "POST /v3/pay/transactions/out-trade-no/{out_trade_no}/close", closeFields(), (*Provider).close},
+	all := []operation{
 		{"refund", "POST" + refunds, refundFields(), (*Provider).createRefund},
 		{"refund_query", "GET" + refunds + "/{out_refund_no}", nil, (*Provider).queryRefund},
 		{"refund_abnormal", "POST" + refunds + "/{refund_id}/apply-abnormal-refund", abnormalFields(), (*Provider).applyAbnormalRefund},
 		{"certificates", "GET /v3/certificates", nil, (*Provider).certificates},
 		{"echo", "POST /v3/security/echo", echoFields(), (*Provider).echo},
 	}
-	return append(single, combineOperations()...)
+	all = append(all, transactionOperations(false)...)
+	all = append(all, transactionOperations(true)...)
+	all = append(all, uploadOperations()...)
+	return append(all, combineOperations()...)
 }
 
 // Host returns the protocol as the named host serves it: [Primary] or [Backup]. Both show the same books.

@@ -1,25 +1,15 @@
 package wechatpaysim
 
-// checkMchID checks the query parameter that every query needs.
-func (p *Provider) checkMchID(c *call) *apiError {
-	switch mchID := c.query.Get("mchid"); mchID {
-	case c.caller:
-		return nil
-	case "":
-		return paramError(internalIllegalParameter, fieldDetail{Field: "mchid", Issue: "the parameter is required", Location: "query"})
-	default:
-		return otherMerchant("query", "mchid", mchID)
-	}
-}
-
 // queryByOutTradeNo answers the order (WeChat Pay APIv3, 商户订单号查询订单).
 func (p *Provider) queryByOutTradeNo(c *call) (any, *apiError) {
-	if err := p.checkMchID(c); err != nil {
+	n, err := p.owner(c, queried(c.query), "query")
+	if err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.findAlone(merchantNo{MchID: c.caller, No: c.http.PathValue("out_trade_no")})
+	n.No = c.http.PathValue("out_trade_no")
+	o := p.findAlone(n)
 	if o == nil {
 		return nil, orderNotExist()
 	}
@@ -29,13 +19,14 @@ func (p *Provider) queryByOutTradeNo(c *call) (any, *apiError) {
 // queryByTransactionID answers a paid order; before the payment there is no such number
 // (WeChat Pay APIv3, 微信支付订单号查询订单).
 func (p *Provider) queryByTransactionID(c *call) (any, *apiError) {
-	if err := p.checkMchID(c); err != nil {
+	n, err := p.owner(c, queried(c.query), "query")
+	if err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o := p.byTransaction[c.http.PathValue("transaction_id")]
-	if o == nil || !o.visibleTo(c.caller) || o.partOfCombine() {
+	if o == nil || !o.ownedBy(n) || o.partOfCombine() {
 		return nil, orderNotExist()
 	}
 	return p.transaction(o), nil

@@ -70,7 +70,7 @@ func potOf(fundsAccount string) string {
 
 func refundFields() []field {
 	return []field{
-		str("transaction_id", 32), str("out_trade_no", 32).between(6, tradeNoSymbols),
+		str("sub_mchid", 32), str("transaction_id", 32), str("out_trade_no", 32).between(6, tradeNoSymbols),
 		required(str("out_refund_no", 64).between(1, refundNoSymbols)), str("reason", 80), str("notify_url", 256),
 		enum("funds_account", accountAvailable, accountUnsettled),
 		required(group("amount", required(number("refund", 1)), required(number("total", 1)), required(str("currency", 16)),
@@ -81,6 +81,7 @@ func refundFields() []field {
 }
 
 type refundRequest struct {
+	SubMchID      string `json:"sub_mchid"`
 	TransactionID string `json:"transaction_id"`
 	OutTradeNo    string `json:"out_trade_no"`
 	OutRefundNo   string `json:"out_refund_no"`
@@ -108,11 +109,18 @@ func (p *Provider) createRefund(c *call) (any, *apiError) {
 	if err := checkRefund(r); err != nil {
 		return nil, err
 	}
+	owner, err := p.subOwner(c.caller, r.SubMchID, "body")
+	if err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := p.refundedOrder(c.caller, r)
-	if o == nil {
+	o := p.refundedOrder(owner, r)
+	switch {
+	case o == nil:
 		return nil, noResource("订单不存在", "the order does not exist")
+	case !o.ownedBy(owner):
+		return nil, otherSubMerchant(r.SubMchID)
 	}
 	parameters := repeatableRefund(o, c.fields)
 	if made := p.refunds[o.refundKey(r.OutRefundNo)]; made != nil {
@@ -165,11 +173,12 @@ func checkRefund(r refundRequest) *apiError {
 }
 
 // refundedOrder finds the order by either number; transaction_id wins. The caller holds the lock.
-func (p *Provider) refundedOrder(caller string, r refundRequest) *order {
+func (p *Provider) refundedOrder(owner merchantNo, r refundRequest) *order {
 	if r.TransactionID == "" {
-		return p.find(merchantNo{MchID: caller, No: r.OutTradeNo})
+		owner.No = r.OutTradeNo
+		return p.find(owner)
 	}
-	if o := p.byTransaction[r.TransactionID]; o != nil && o.visibleTo(caller) {
+	if o := p.byTransaction[r.TransactionID]; o != nil && o.visibleTo(owner.agent()) {
 		return o
 	}
 	return nil
@@ -288,9 +297,14 @@ func repeatableRefund(o *order, fields map[string]any) string {
 
 // queryRefund answers a refund (WeChat Pay APIv3, 查询单笔退款).
 func (p *Provider) queryRefund(c *call) (any, *apiError) {
+	n, err := p.subOwner(c.caller, c.query.Get("sub_mchid"), "query")
+	if err != nil {
+		return nil, err
+	}
+	n.No = c.http.PathValue("out_refund_no")
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := p.refunds[merchantNo{MchID: c.caller, No: c.http.PathValue("out_refund_no")}]
+	r := p.refunds[n]
 	if r == nil {
 		return nil, noResource("退款单不存在", "the refund does not exist")
 	}

@@ -2,7 +2,7 @@ package wechatpaysim
 
 func abnormalFields() []field {
 	return []field{
-		required(str("out_refund_no", 64).between(1, refundNoSymbols)), required(enum("type", "USER_BANK_CARD", "MERCHANT_BANK_CARD")),
+		str("sub_mchid", 32), required(str("out_refund_no", 64).between(1, refundNoSymbols)), required(enum("type", "USER_BANK_CARD", "MERCHANT_BANK_CARD")),
 		enum("bank_type", "ICBC_DEBIT", "ABC_DEBIT", "CCB_DEBIT", "BOC_DEBIT", "COMM_DEBIT", "CMB_DEBIT", "PSBC_DEBIT", "SPDB_DEBIT",
 			"CITIC_DEBIT", "CEB_DEBIT", "CMBC_DEBIT", "CIB_DEBIT", "GDB_DEBIT", "PAB_DEBIT", "NBCB_DEBIT"),
 		str("bank_account", 1024), str("real_name", 1024),
@@ -10,6 +10,7 @@ func abnormalFields() []field {
 }
 
 type abnormalRequest struct {
+	SubMchID    string `json:"sub_mchid"`
 	OutRefundNo string `json:"out_refund_no"`
 	Type        string `json:"type"`
 	BankType    string `json:"bank_type"`
@@ -21,6 +22,10 @@ type abnormalRequest struct {
 func (p *Provider) applyAbnormalRefund(c *call) (any, *apiError) {
 	var a abnormalRequest
 	if err := c.decode(&a); err != nil {
+		return nil, err
+	}
+	owner, err := p.subOwner(c.caller, a.SubMchID, "body")
+	if err != nil {
 		return nil, err
 	}
 	received := "商户银行账户"
@@ -35,7 +40,7 @@ func (p *Provider) applyAbnormalRefund(c *call) (any, *apiError) {
 	defer p.mu.Unlock()
 	r := p.byRefundID[c.http.PathValue("refund_id")]
 	switch {
-	case r == nil || r.OutRefundNo != a.OutRefundNo || !p.orders[r.order()].visibleTo(c.caller):
+	case r == nil || r.OutRefundNo != a.OutRefundNo || !p.orders[r.order()].ownedBy(owner):
 		return nil, noResource("退款单不存在", "the refund does not exist")
 	case r.Status != RefundAbnormal:
 		return nil, invalidRequest(internalOrderInvalid, "退款单状态不是异常，不能发起异常退款", "the refund is not ABNORMAL")

@@ -263,9 +263,9 @@ type envelopeResource struct {
 
 // plaintext is the content, changed as a fault wants it.
 func (n notification) plaintext(effect fault.Effect) []byte {
-	change := map[fault.Effect]func(map[string]any){
-		fault.WrongMchID: func(m map[string]any) { m[n.field("mchid")] = "1900000000" },
-		fault.WrongAppID: func(m map[string]any) { m[n.field("appid")] = "wx0000000000000000" },
+	alter := map[fault.Effect]func(map[string]any){
+		fault.WrongMchID: func(m map[string]any) { change(m, "1900000000", "mchid", "sub_mchid", "combine_mchid") },
+		fault.WrongAppID: func(m map[string]any) { change(m, "wx0000000000000000", "appid", "sp_appid", "combine_appid") },
 		fault.WrongAmount: func(m map[string]any) {
 			firstSubAmount(m, func(amount map[string]any) {
 				more(amount, "total_amount")
@@ -277,7 +277,7 @@ func (n notification) plaintext(effect fault.Effect) []byte {
 			}
 		},
 	}[effect]
-	if change == nil {
+	if alter == nil {
 		return n.Resource
 	}
 	decoder := json.NewDecoder(bytes.NewReader(n.Resource))
@@ -286,8 +286,17 @@ func (n notification) plaintext(effect fault.Effect) []byte {
 	if err := decoder.Decode(&content); err != nil {
 		return n.Resource // unreachable: we wrote it
 	}
-	change(content)
+	alter(content)
 	return encode(content)
+}
+
+// change gives another value to those of the names that the content has: what it is called depends on the mode.
+func change(content map[string]any, value string, names ...string) {
+	for _, name := range names {
+		if _, has := content[name]; has {
+			content[name] = value
+		}
+	}
 }
 
 // more adds a fen to an amount.

@@ -67,6 +67,13 @@ type Settings struct {
 	StrictFields           bool            `json:"strict_fields"`            // refuse unknown request fields
 	StrictHeaders          bool            `json:"strict_headers"`           // refuse requests without Accept, User-Agent or JSON Content-Type
 	StrictOpenID           bool            `json:"strict_openid"`            // refuse an openid that is not "o" and 27 more characters
+	SubMerchantsAuthorize  bool            `json:"sub_merchants_authorize"`  // 服务商: the sub-merchants let the service provider act for them; false: 403 NO_AUTH
+	CodepayV3              bool            `json:"codepay_v3"`               // 付款码支付 over APIv3 is permitted; false: 403 NO_AUTH
+	CodepayAccepted        bool            `json:"codepay_accepted"`         // 付款码支付: USERPAYING is answered with status 202 and this code instead of 200 and the order
+	ReverseAfter           clock.Duration  `json:"reverse_after"`            // sandbox clock, least time from taking a payment code to reversing the order
+	UploadImageMax         int64           `json:"upload_image_max"`         // bytes of a picture; the provider's pages say 2 MB and 5 MB
+	UploadPDFMax           int64           `json:"upload_pdf_max"`           // bytes of a PDF where one is taken; 0: none is
+	UploadVideoMax         int64           `json:"upload_video_max"`         // bytes of a video
 	SignErrors             bool            `json:"sign_errors"`              // sign error answers too, 401 excepted
 	FeeRate                int64           `json:"fee_rate"`                 // the provider's fee in 1/10000 of the amount, 0 to 1000
 	H5ToPhone              bool            `json:"h5_to_phone"`              // h5_url leads to the sandbox's phone page instead of wx.tenpay.com
@@ -78,22 +85,27 @@ type Settings struct {
 
 func (p *Provider) defaultSettings() Settings {
 	return Settings{
-		MerchantName:         "通宝沙箱商户 · Tongbao Sandbox",
-		VerifyMode:           Switching,
-		OrderBecomesRefund:   "accepted",
-		RefundOutcome:        OutcomeSuccess,
-		RefundDelay:          clock.Duration(3 * time.Second),
-		RefundInterval:       clock.Duration(time.Minute),
-		CombineInitiate:      true,
-		CombineReceive:       true,
-		CombineCloseMismatch: codeInvalidRequest,
-		StrictFields:         true,
-		StrictHeaders:        true,
-		StrictOpenID:         true,
-		FeeRate:              60,
-		H5ToPhone:            p.h5ToPhone,
-		NotifyTimeout:        clock.Duration(5 * time.Second),
-		Hosts:                map[string]Host{Primary: {State: HostUp}, Backup: {State: HostUp}},
+		MerchantName:          "通宝沙箱商户 · Tongbao Sandbox",
+		VerifyMode:            Switching,
+		OrderBecomesRefund:    "accepted",
+		RefundOutcome:         OutcomeSuccess,
+		RefundDelay:           clock.Duration(3 * time.Second),
+		RefundInterval:        clock.Duration(time.Minute),
+		CombineInitiate:       true,
+		CombineReceive:        true,
+		CombineCloseMismatch:  codeInvalidRequest,
+		StrictFields:          true,
+		StrictHeaders:         true,
+		StrictOpenID:          true,
+		FeeRate:               60,
+		SubMerchantsAuthorize: true,
+		ReverseAfter:          clock.Duration(15 * time.Second),
+		UploadImageMax:        2 << 20,
+		UploadPDFMax:          15 << 19,
+		UploadVideoMax:        5 << 20,
+		H5ToPhone:             p.h5ToPhone,
+		NotifyTimeout:         clock.Duration(5 * time.Second),
+		Hosts:                 map[string]Host{Primary: {State: HostUp}, Backup: {State: HostUp}},
 	}
 }
 
@@ -122,6 +134,10 @@ func (s Settings) check() *control.Problem {
 		within("refund_delay", s.RefundDelay.Std().Hours(), 0, 8760, " hours"),
 		within("refund_interval", s.RefundInterval.Std().Hours(), 0, 8760, " hours"),
 		within("fee_rate", float64(s.FeeRate), 0, 1000, " (1/10000)"),
+		within("reverse_after", s.ReverseAfter.Std().Seconds(), 0, 3600, " seconds"),
+		within("upload_image_max", float64(s.UploadImageMax), 1, uploadBytesMax, " bytes"),
+		within("upload_pdf_max", float64(s.UploadPDFMax), 0, uploadBytesMax, " bytes"),
+		within("upload_video_max", float64(s.UploadVideoMax), 1, uploadBytesMax, " bytes"),
 		within("notify_timeout", s.NotifyTimeout.Std().Seconds(), 0.01, 30, " seconds"),
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Hosts)) {

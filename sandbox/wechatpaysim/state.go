@@ -18,6 +18,7 @@ const (
 	recordNotification = Name + "/notification"
 	recordSettings     = Name + "/settings"
 	recordPosting      = Name + "/posting"
+	recordPaymentCode  = Name + "/payment_code"
 	recordPlatformKey  = Name + "/platform_key"
 )
 
@@ -73,6 +74,7 @@ func (p *Provider) restore(records []record.Record) error {
 		recordSettings:     func(r record.Record) error { return json.Unmarshal(r.Value, &p.settings) },
 		recordPosting:      p.restorePosting,
 		recordCombineOrder: p.restoreCombineOrder,
+		recordPaymentCode:  p.restorePaymentCode,
 	}
 	var platform []platformKey
 	for _, r := range records {
@@ -110,7 +112,9 @@ func (p *Provider) restoreOrder(r record.Record) error {
 		return err
 	}
 	p.orders[o.key()] = &o
-	p.byCredential[o.Credential.PrepayID] = o.key()
+	if o.Credential.PrepayID != "" { // 付款码支付 has none
+		p.byCredential[o.Credential.PrepayID] = o.key()
+	}
 	if o.Credential.CodeURL != "" {
 		p.byCredential[o.Credential.CodeURL] = o.key()
 	}
