@@ -18,6 +18,7 @@ const (
 	codeMchNotExists   = "MCH_NOT_EXISTS"
 	codeNoAuth         = "NO_AUTH"
 	codeNotEnough      = "NOT_ENOUGH"
+	codeRuleLimit      = "RULE_LIMIT"
 	codeNoResource     = "RESOURCE_NOT_EXISTS"
 	codeNotFound       = "NOT_FOUND"
 	codeUnavailable    = "SERVICE_UNAVAILABLE"
@@ -130,6 +131,14 @@ func noResource(chinese, english string) *apiError {
 
 func notEnough() *apiError {
 	return &apiError{http.StatusForbidden, codeNotEnough, "基本账户余额不足，请充值后重新发起", "the account's balance does not cover the refund", internalOther, nil}
+}
+
+func noAuth(chinese, english string) *apiError {
+	return &apiError{http.StatusForbidden, codeNoAuth, chinese, english, internalMerchantStatus, nil}
+}
+
+func ruleLimit(chinese, english string) *apiError {
+	return &apiError{http.StatusForbidden, codeRuleLimit, chinese, english, internalOutOfRange, nil}
 }
 
 func frequencyLimited() *apiError {

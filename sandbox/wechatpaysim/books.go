@@ -18,6 +18,7 @@ type books struct {
 	byRefundID    map[string]*refund
 	combineOrders map[merchantNo]*combineOrder // by combine_out_trade_no
 	paymentCodes  map[string]*PaymentCode
+	sharingTables
 	ledger
 }
 
@@ -25,7 +26,7 @@ func newBooks() books {
 	return books{
 		orders: map[merchantNo]*order{}, byTransaction: map[string]*order{}, byCredential: map[string]merchantNo{},
 		refunds: map[merchantNo]*refund{}, byRefundID: map[string]*refund{}, combineOrders: map[merchantNo]*combineOrder{},
-		paymentCodes: map[string]*PaymentCode{}, ledger: newLedger(),
+		paymentCodes: map[string]*PaymentCode{}, sharingTables: newSharingTables(), ledger: newLedger(),
 	}
 }
 
@@ -145,7 +146,7 @@ func (p *Provider) disagreements(t Totals) []string {
 			problems = append(problems, fmt.Sprintf("%s: the ledger says %d, the rows say %d", row.name, row.ledger, row.rows))
 		}
 	}
-	return problems
+	return append(problems, p.sharingDisagreements(t)...)
 }
 
 func (p *Provider) getBooks(w http.ResponseWriter, _ *http.Request) {

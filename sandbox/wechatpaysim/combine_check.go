@@ -143,7 +143,8 @@ func noCombine(chinese, english string) *apiError {
 	return &apiError{http.StatusForbidden, codeNoAuth, chinese, english, internalOther, nil}
 }
 
-// notBound is how combined payments refuse an app; single orders have a code of their own (WeChat Pay APIv3, 合单支付: 错误码).
+// notBound is how combined payments and sharings refuse an app; single orders have a code of their own (WeChat Pay APIv3, 合单支付,
+// 分账: 错误码).
 func notBound(field, appID string) *apiError {
 	return &apiError{
 		http.StatusBadRequest, codeInvalidRequest, "appid和mch_id不匹配", "the appid is not bound to the mchid", internalAppIDMchID,

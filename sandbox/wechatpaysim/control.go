@@ -3,6 +3,7 @@ package wechatpaysim
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tongbao-pay/tongbao/sandbox/control"
@@ -27,7 +28,7 @@ func (p *Provider) controlCalls() []controlCall {
 		{"POST /wechatpay/settings", p.postSettings},
 		{"POST /wechatpay/certificates/rotate", p.postRotate},
 	}
-	return append(calls, p.combineControlCalls()...)
+	return slices.Concat(calls, p.combineControlCalls(), p.sharingControlCalls())
 }
 
 // HandleControl adds to mux what a test does to the provider, under /wechatpay/, and returns the routes.

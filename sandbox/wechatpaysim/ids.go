@@ -33,6 +33,16 @@ func (p *Provider) newRefundID(now time.Time) string {
 	return "503" + p.chance.Digits(8) + now.In(chinaZone()).Format("20060102") + p.chance.Digits(10)
 }
 
+// newSharingID is the number of a sharing or of a return.
+func (p *Provider) newSharingID(now time.Time) string {
+	return "3008" + p.chance.Digits(6) + now.In(chinaZone()).Format("20060102") + p.chance.Digits(10)
+}
+
+// newDetailID is the number of one receiver's part.
+func (p *Provider) newDetailID(now time.Time) string {
+	return "3601" + p.chance.Digits(6) + now.In(chinaZone()).Format("20060102") + p.chance.Digits(10)
+}
+
 // newRequestID ends in the internal code of the answer: 0 for success.
 func (p *Provider) newRequestID(internal int) string {
 	return "08" + strings.ToUpper(p.chance.Hex(24)) + "-" + strconv.Itoa(internal)

@@ -159,8 +159,11 @@ func (p *Provider) collect(o *order, r PayRequest, now time.Time) {
 	o.Fee = share(o.Total, p.settings.FeeRate, 10_000)
 	p.byTransaction[o.TransactionID] = o
 	p.post(posting{At: now, Kind: postPayment, Ref: o.TransactionID, OutNo: o.OutTradeNo, Legs: []leg{
-		{world(potPaid), -o.Total}, {world(potFees), o.Fee}, {account{o.MchID, potUnsettled}, o.Total - o.Fee},
+		{world(potPaid), -o.Total}, {world(potFees), o.Fee}, {account{o.MchID, o.landingPot()}, o.Total - o.Fee},
 	}})
+	if o.ProfitSharing {
+		p.freeze(o)
+	}
 	p.put(recordOrder, o.key().String(), o)
 }
 

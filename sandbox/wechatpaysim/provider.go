@@ -135,7 +135,8 @@ func operations() []operation {
 	all = append(all, transactionOperations(false)...)
 	all = append(all, transactionOperations(true)...)
 	all = append(all, uploadOperations()...)
-	return append(all, combineOperations()...)
+	all = append(all, combineOperations()...)
+	return append(all, sharingOperations()...)
 }
 
 // Host returns the protocol as the named host serves it: [Primary] or [Backup]. Both show the same books.
@@ -166,7 +167,9 @@ func Effects() map[string][]fault.Effect {
 	}
 	payment := append([]fault.Effect{fault.WrongAmount, fault.WrongAppID}, notifications...)
 	refund := append([]fault.Effect{fault.WrongAmount}, notifications...)
-	effects := map[string][]fault.Effect{notifyPayment: payment, notifyCombine: payment, notifyRefund: refund, notifyEcho: notifications}
+	effects := map[string][]fault.Effect{
+		notifyPayment: payment, notifyCombine: payment, notifyRefund: refund, notifyEcho: notifications, notifyProfitSharing: notifications,
+	}
 	for _, op := range operations() {
 		effects[op.name] = calls
 	}

@@ -36,6 +36,7 @@ type refund struct {
 	Parameters  string // the first call's, for comparing repeats
 	NotifyURL   string
 	Account     string // where the money came from
+	Frozen      bool   // of it: from what waited to be shared
 	Amount      int64
 	PayerAmount int64 // the part that goes to the payer; the rest goes back to the coupon
 	FeeBack     int64
@@ -53,12 +54,17 @@ func (r *refund) key() merchantNo { return merchantNo{r.SpMchID, r.MchID, r.OutR
 
 func (r *refund) order() merchantNo { return merchantNo{r.SpMchID, r.MchID, r.OutTradeNo} }
 
-// pot is where the money came from.
-func (r *refund) pot() string { return potOf(r.Account) }
-
 // refundKey names a refund of the order.
 func (o *order) refundKey(outRefundNo string) merchantNo {
 	return merchantNo{o.SpMchID, o.MchID, outRefundNo}
+}
+
+// fundsAccount is how the provider names the pot; frozen money is not settled yet.
+func fundsAccount(pot string) string {
+	if pot == potAvailable {
+		return accountAvailable
+	}
+	return accountUnsettled
 }
 
 func potOf(fundsAccount string) string {
@@ -203,7 +209,7 @@ func (p *Provider) refundable(o *order, r refundRequest, now time.Time) *apiErro
 		return notEnough()
 	}
 	_, feeBack := o.shares(r.Amount.Refund)
-	if p.balance(o.MchID, potOf(r.account())) < r.Amount.Refund-feeBack {
+	if _, has := p.refundSource(o, r); has < r.Amount.Refund-feeBack {
 		return notEnough()
 	}
 	return nil
@@ -249,9 +255,10 @@ func share(whole, part, of int64) int64 {
 // accept books a refund. The caller holds the lock.
 func (p *Provider) accept(o *order, r refundRequest, now time.Time) *refund {
 	toPayer, feeBack := o.shares(r.Amount.Refund)
+	pot, _ := p.refundSource(o, r)
 	made := &refund{
 		SpMchID: o.SpMchID, MchID: o.MchID, OutRefundNo: r.OutRefundNo, RefundID: unused(p.byRefundID, func() string { return p.newRefundID(now) }), OutTradeNo: o.OutTradeNo,
-		NotifyURL: r.NotifyURL, Account: r.account(), Amount: r.Amount.Refund, PayerAmount: toPayer, FeeBack: feeBack,
+		NotifyURL: r.NotifyURL, Account: fundsAccount(pot), Frozen: pot == potFrozen, Amount: r.Amount.Refund, PayerAmount: toPayer, FeeBack: feeBack,
 		Status: RefundProcessing, CreatedAt: now, Received: "支付用户零钱",
 	}
 	if made.NotifyURL == "" {
@@ -264,8 +271,11 @@ func (p *Provider) accept(o *order, r refundRequest, now time.Time) *refund {
 	o.FeeBack += feeBack
 	o.LastRefundAt = now
 	p.post(posting{At: now, Kind: postRefund, Ref: made.RefundID, OutNo: made.OutRefundNo, Legs: []leg{
-		{account{o.MchID, made.pot()}, feeBack - made.Amount}, {world(potFees), -feeBack}, {account{o.MchID, potRefunding}, made.Amount},
+		{account{o.MchID, pot}, feeBack - made.Amount}, {world(potFees), -feeBack}, {account{o.MchID, potRefunding}, made.Amount},
 	}})
+	if made.Frozen {
+		p.takeFrozen(o, made.Amount-feeBack)
+	}
 	if p.settings.OrderBecomesRefund == "accepted" {
 		o.State = Refund
 	}

@@ -46,8 +46,12 @@ func (p *Provider) settle(r *refund, outcome string, at time.Time) {
 		o.Refunding -= r.Amount
 		o.PayerBack -= r.PayerAmount
 		o.FeeBack -= r.FeeBack
+		pot := potOf(r.Account)
+		if r.Frozen {
+			pot = p.returnFrozen(o, r.Amount-r.FeeBack)
+		}
 		p.post(posting{At: at, Kind: postRefundReturned, Ref: r.RefundID, OutNo: r.OutRefundNo, Legs: []leg{
-			{account{o.MchID, potRefunding}, -r.Amount}, {world(potFees), r.FeeBack}, {account{o.MchID, r.pot()}, r.Amount - r.FeeBack},
+			{account{o.MchID, potRefunding}, -r.Amount}, {world(potFees), r.FeeBack}, {account{o.MchID, pot}, r.Amount - r.FeeBack},
 		}})
 	}
 	r.SettlesAt = time.Time{}

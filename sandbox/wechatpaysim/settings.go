@@ -80,6 +80,8 @@ type Settings struct {
 	NotifyTimeout          clock.Duration  `json:"notify_timeout"`           // real time for one notification and its answer, at most 30s
 	Hosts                  map[string]Host `json:"hosts"`                    // primary, backup
 
+	ProfitSharing ProfitSharingSettings `json:"profit_sharing"`
+
 	SwitchStartedAt time.Time `json:"switch_started_at,omitzero"` // day 1 of the ramp, on the sandbox's clock; follows from SwitchDay
 }
 
@@ -98,6 +100,7 @@ func (p *Provider) defaultSettings() Settings {
 		StrictHeaders:         true,
 		StrictOpenID:          true,
 		FeeRate:               60,
+		ProfitSharing:         defaultProfitSharing(),
 		SubMerchantsAuthorize: true,
 		ReverseAfter:          clock.Duration(15 * time.Second),
 		UploadImageMax:        2 << 20,
@@ -128,6 +131,7 @@ func (s Settings) check() *control.Problem {
 		oneOf("order_becomes_refund", s.OrderBecomesRefund, "accepted", "success"),
 		oneOf("refund_outcome", s.RefundOutcome, OutcomeSuccess, OutcomeAbnormal, OutcomeClosed, OutcomeNotEnough, OutcomeProcessing),
 		oneOf("combine_close_mismatch", s.CombineCloseMismatch, codeInvalidRequest, codeSystem),
+		s.ProfitSharing.check(),
 		within("switch_day", float64(s.SwitchDay), 0, 7, ""),
 		within("probe_rate_answers", s.ProbeRateAnswers, 0, 1, ""),
 		within("probe_rate_notifications", s.ProbeRateNotifications, 0, 1, ""),
@@ -168,6 +172,7 @@ func (p *Provider) Settings() Settings {
 
 func (s Settings) clone() Settings {
 	s.Hosts = maps.Clone(s.Hosts)
+	s.ProfitSharing.NotifyURLs = maps.Clone(s.ProfitSharing.NotifyURLs)
 	return s
 }
 

@@ -3,6 +3,7 @@ package wechatpaysim
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -76,6 +77,7 @@ func (p *Provider) restore(records []record.Record) error {
 		recordCombineOrder: p.restoreCombineOrder,
 		recordPaymentCode:  p.restorePaymentCode,
 	}
+	maps.Copy(kept, p.sharingRestorers())
 	var platform []platformKey
 	for _, r := range records {
 		if r.Kind == recordPlatformKey {
@@ -100,6 +102,7 @@ func (p *Provider) restore(records []record.Record) error {
 	for _, r := range p.refunds {
 		p.awaitSettlement(r)
 	}
+	p.awaitSharings()
 	for _, n := range p.notifications {
 		p.schedule(n)
 	}
