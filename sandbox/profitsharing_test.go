@@ -208,10 +208,12 @@ func TestProfitSharing(t *testing.T) {
 	t.Run("MerchantSharesWithItselfWithoutAddingItself", func(t *testing.T) {
 		t.Parallel()
 		s := setupSharing(t)
+		s.sharingSettings(object{"notify_urls": object{s.self: s.receiver.url("/sharing")}})
 		transaction := s.shareable("ORDER0001", 1000)
 		s.share(transaction, "SHARE1", object{"type": "MERCHANT_ID", "account": s.self, "amount": 300, "description": "自留"})
 		s.advance(3 * time.Second)
 		want(t, "available", s.balance(s.self, "available"), 300)
+		want(t, "notifications, the payment's alone", len(s.settled("ORDER0001")), 1)
 	})
 
 	t.Run("WhatIsRefused", func(t *testing.T) {
@@ -237,7 +239,7 @@ func TestProfitSharing(t *testing.T) {
 		}{
 			{"OrderNotForSharing", changed(func(o object) { o["transaction_id"] = plain }), 400, "INVALID_REQUEST"},
 			{"UnknownOrder", changed(func(o object) { o["transaction_id"] = "4200000000" }), 404, "RESOURCE_NOT_EXISTS"},
-			{"AnothersApp", changed(func(o object) { o["appid"] = s.other.AppID }), 400, "APPID_MCHID_NOT_MATCH"},
+			{"AnothersApp", changed(func(o object) { o["appid"] = s.other.AppID }), 400, "INVALID_REQUEST"},
 			{"NoReceivers", changed(func(o object) { o["receivers"] = []object{} }), 400, "PARAM_ERROR"},
 			{"FiftyOneReceivers", changed(func(o object) { o["receivers"] = many }), 400, "PARAM_ERROR"},
 			{"ReceiverTwice", changed(func(o object) { o["receivers"] = many[:2] }), 400, "INVALID_REQUEST"},
@@ -347,10 +349,10 @@ func TestProfitSharingReceivers(t *testing.T) {
 			{"UnknownRelation", changed(s.personReceiver(), func(o object) { o["relation_type"] = "FRIEND" }), 400, "PARAM_ERROR"},
 			{"CustomWithoutName", changed(s.personReceiver(), func(o object) { o["relation_type"] = "CUSTOM" }), 400, "PARAM_ERROR"},
 			{"ServiceProviderOfNobody", changed(s.personReceiver(), func(o object) { o["relation_type"] = "SERVICE_PROVIDER" }), 400, "PARAM_ERROR"},
-			{"UnknownApp", changed(s.personReceiver(), func(o object) { o["appid"] = "wx0000000000000000" }), 400, "APPID_MCHID_NOT_MATCH"},
+			{"UnknownApp", changed(s.personReceiver(), func(o object) { o["appid"] = "wx0000000000000000" }), 400, "INVALID_REQUEST"},
 			{"AnotherAppOfTheSubMerchant", changed(s.personReceiver(), func(o object) {
 				o["sub_mchid"], o["sub_appid"] = s.other.MchID, "wx0000000000000000"
-			}), 400, "APPID_MCHID_NOT_MATCH"},
+			}), 400, "INVALID_REQUEST"},
 			{"NoSubMerchant", changed(s.personReceiver(), func(o object) { o["sub_mchid"] = "1900000000" }), 403, "NO_AUTH"},
 		} {
 			s.merchant.refused("POST", sharingPath+"receivers/add", c.body, c.status, c.code)
