@@ -91,8 +91,9 @@ func (j *judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(answer)) // a client who has gone fails its own test
 }
 
-// openFields has the SDK decrypt the sensitive fields of an abnormal refund.
+// openFields has the SDK decrypt the sensitive fields of an abnormal refund and of sharings.
 func (j *judge) openFields(r *http.Request, body []byte) {
+	j.openNames(r, body)
 	if !strings.HasSuffix(r.URL.Path, "/apply-abnormal-refund") {
 		return
 	}
@@ -160,6 +161,8 @@ func answerOf(path string) (status int, body string) {
 		return http.StatusOK, `{"prepay_id":"wx201410272009395522657a690389285100"}`
 	case strings.HasPrefix(path, "/v3/combine-transactions/"):
 		return http.StatusOK, judgedCombineOrder
+	case strings.HasPrefix(path, "/v3/profitsharing/"):
+		return http.StatusOK, judgedSharing
 	case strings.HasPrefix(path, "/v3/refund/"):
 		return http.StatusOK, judgedRefund
 	}

@@ -2,8 +2,11 @@ package conformance_test
 
 import (
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/wechatpay-apiv3/wechatpay-go/core/notify"
 	"github.com/wechatpay-apiv3/wechatpay-go/services/payments/native"
 	"github.com/wechatpay-apiv3/wechatpay-go/services/profitsharing"
+	"github.com/wechatpay-apiv3/wechatpay-go/utils"
 
 	"github.com/tongbao-pay/tongbao/sandbox"
 	"github.com/tongbao-pay/tongbao/wechatpay"
@@ -297,4 +301,90 @@ func TestLibraryProfitSharing(t *testing.T) {
 	must(t, "add a receiver of the sub-merchant", partner.AddProfitSharingReceiver(t.Context(), wechatpay.ProfitSharingReceiver{
 		AppID: w.AppID, Type: wechatpay.ReceiverTypePersonalSubOpenID, Account: w.OpenID, RelationType: wechatpay.RelationTypeServiceProvider,
 	}))
+}
+
+// judgedSharing has what the answers of all sharing calls need; unknown fields are none of the library's business.
+const judgedSharing = `{"transaction_id":"4200002222202406011234567890","out_order_no":"SHARE_|*@-1","order_id":"3008450740202406010000000001",` +
+	`"state":"PROCESSING","receivers":[{"type":"PERSONAL_OPENID","account":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o","amount":30,"description":"分给个人","result":"PENDING"}],` +
+	`"type":"PERSONAL_OPENID","account":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o","relation_type":"STAFF",` +
+	`"out_return_no":"BACK_|*@-1","return_id":"3008450740202406010000000002","return_mchid":"1900009192","amount":10,"result":"SUCCESS",` +
+	`"unsplit_amount":65,"sub_mchid":"1900009192","max_ratio":2000}`
+
+// openNames has the SDK decrypt the names in a request of sharing.
+func (j *judge) openNames(r *http.Request, body []byte) {
+	if r.Method != http.MethodPost || !strings.HasPrefix(r.URL.Path, "/v3/profitsharing/") {
+		return
+	}
+	type named struct {
+		Name string `json:"name"`
+	}
+	var request struct {
+		named
+		Receivers []named `json:"receivers"`
+	}
+	if err := json.Unmarshal(body, &request); err != nil {
+		j.t.Errorf("%s: %v", r.URL, err)
+		return
+	}
+	for _, field := range append(request.Receivers, request.named) {
+		if field.Name == "" {
+			continue
+		}
+		name, err := utils.DecryptOAEP(field.Name, j.decrypter[r.Header.Get("Wechatpay-Serial")])
+		want(j.t, "name", fmt.Sprint(name, err), "张三<nil>")
+	}
+}
+
+// TestProfitSharingIsUnderstoodByTheSDK makes every call of our library for sharing. The judge on the other side is the SDK.
+func TestProfitSharingIsUnderstoodByTheSDK(t *testing.T) {
+	t.Parallel()
+	for name, public := range map[string]bool{"PlatformCertificate": false, "PublicKey": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := newJudge(t)
+			client, err := j.client(public).ForSubMerchant(wechatpay.SubMerchant{MchID: "1900009192"})
+			must(t, "act for the sub-merchant", err)
+			const transactionID, outOrderNo, openID = "4200002222202406011234567890", "SHARE_|*@-1", "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"
+			person := wechatpay.ProfitSharingReceiver{
+				AppID: "wx8888888888888888", Type: wechatpay.ReceiverTypePersonalOpenID, Account: openID, Name: "张三", RelationType: wechatpay.RelationTypeStaff,
+			}
+			calls := map[string]func() error{
+				"add":    func() error { return client.AddProfitSharingReceiver(t.Context(), person) },
+				"delete": func() error { return client.DeleteProfitSharingReceiver(t.Context(), person) },
+				"share": func() error {
+					_, err := client.CreateProfitSharing(t.Context(), wechatpay.ProfitSharingRequest{
+						AppID: person.AppID, TransactionID: transactionID, OutOrderNo: outOrderNo, Receivers: []wechatpay.ProfitSharingPart{
+							{Type: person.Type, Account: openID, Name: "张三", Amount: 30, Description: "分给个人"},
+						},
+					})
+					return err
+				},
+				"query": func() error { _, err := client.QueryProfitSharing(t.Context(), transactionID, outOrderNo); return err },
+				"unfreeze": func() error {
+					_, err := client.UnfreezeProfitSharing(t.Context(), wechatpay.ProfitSharingUnfreezeRequest{
+						TransactionID: transactionID, OutOrderNo: outOrderNo, Description: "解冻",
+					})
+					return err
+				},
+				"return": func() error {
+					_, err := client.CreateProfitSharingReturn(t.Context(), wechatpay.ProfitSharingReturnRequest{
+						OutOrderNo: outOrderNo, OutReturnNo: "BACK_|*@-1", ReturnMchID: "1900009192", Amount: 10, Description: "用户退款",
+					})
+					return err
+				},
+				"query return": func() error {
+					_, err := client.QueryProfitSharingReturn(t.Context(), outOrderNo, "BACK_|*@-1")
+					return err
+				},
+				"amounts": func() error { _, err := client.QueryUnsplitAmount(t.Context(), transactionID); return err },
+				"ratio":   func() error { _, err := client.QueryProfitSharingMaxRatio(t.Context()); return err },
+			}
+			for what, call := range calls {
+				must(t, what, call())
+			}
+			if len(j.seen) != len(calls) {
+				t.Errorf("%d calls arrived at %v", len(calls), j.seen)
+			}
+		})
+	}
 }

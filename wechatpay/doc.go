@@ -81,6 +81,16 @@
 // the calls for orders know neither its number nor those of its sub orders. Refunds are the exception: each sub
 // order is refunded by its own merchant, with that merchant's Client, by its own number; there is no refund of
 // the whole.
+//
+// # Share the money of an order
+//
+// An order placed with [SettleInfo.ProfitSharing] keeps its money frozen (分账). Add whom to share with once,
+// [Client.AddProfitSharingReceiver]; from a minute after the payment [Client.CreateProfitSharing] shares, within
+// [ProfitSharingLimit], under your own OutOrderNo, stored before the call. [Client.QueryProfitSharing] tells the end, and only
+// each receiver's Result is one: the state FINISHED says that the order was worked through. Then release the rest with
+// [Client.UnfreezeProfitSharing], or with the last request; this is due for orders that share nothing too. Before a refund
+// of what was shared, take it back with [Client.CreateProfitSharingReturn].
+//
 // # Send money to a user
 //
 // [Client.CreateTransfer] with your own OutBillNo, stored before the call. The user confirms on the page that

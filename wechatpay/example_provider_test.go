@@ -80,6 +80,8 @@ func exampleAnswer(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	status, body := http.StatusOK, ""
 	switch {
+	case strings.HasPrefix(path, "/v3/profitsharing/"):
+		body = exampleSharing(r.Method, path)
 	case path == "/v3/security/echo":
 		echoed, err := io.ReadAll(r.Body)
 		if err != nil {
