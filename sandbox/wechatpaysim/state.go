@@ -102,10 +102,10 @@ func (p *Provider) restore(records []record.Record) error {
 	for _, r := range p.refunds {
 		p.awaitSettlement(r)
 	}
-	p.awaitSharings()
 	for _, n := range p.notifications {
 		p.schedule(n)
 	}
+	p.awaitSharings() // last: what ends now schedules its own notification
 	return nil
 }
 
