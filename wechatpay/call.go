@@ -72,10 +72,15 @@ func (c *Client) do(ctx context.Context, k call) error {
 		k.verify = c.verify
 	}
 
+	return c.repeat(ctx, &k, func(host *host, triesLeft int) *failure { return c.try(ctx, &k, host, triesLeft) })
+}
+
+// repeat makes tries of a call until one succeeds or no more are allowed.
+func (c *Client) repeat(ctx context.Context, k *call, send func(host *host, triesLeft int) *failure) error {
 	lostTry := false
 	host := c.hosts.first(c.now())
 	for try := 1; ; try++ {
-		f := c.try(ctx, &k, host, triesMax-try+1)
+		f := send(host, triesMax-try+1)
 		if f == nil {
 			c.hosts.succeeded(host)
 			return nil

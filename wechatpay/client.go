@@ -32,6 +32,9 @@ type core struct {
 	queryTimeout        time.Duration
 	writeTimeout        time.Duration
 	notificationBodyMax int64
+	billTimeout         time.Duration
+	billBytesMax        int64
+	sealedBillBytesMax  int64
 	codepayV3           bool
 
 	publicKeys           map[string]*rsa.PublicKey
@@ -86,6 +89,9 @@ func New(config Config) (*Client, error) {
 		queryTimeout:        config.QueryTimeout,
 		writeTimeout:        config.WriteTimeout,
 		notificationBodyMax: config.NotificationBodyMax,
+		billTimeout:         config.BillTimeout,
+		billBytesMax:        config.BillBytesMax,
+		sealedBillBytesMax:  config.SealedBillBytesMax,
 		codepayV3:           config.CodepayV3,
 
 		publicKeys:           config.PublicKeys,

@@ -29,6 +29,9 @@ const (
 	defaultCertificateRefresh         = 12 * time.Hour
 	defaultUnknownSerialRefresh       = time.Minute
 	defaultNotificationBodyMax  int64 = 64 << 10
+	defaultBillTimeout                = 2 * time.Minute
+	defaultBillBytesMax         int64 = 4 << 30
+	defaultSealedBillBytesMax   int64 = 64 << 20
 
 	publicKeyIDPrefix = "PUB_KEY_ID_"
 	apiV3KeyBytes     = 32
@@ -93,6 +96,15 @@ type Config struct {
 	Backoff func(try int, cause error) time.Duration
 	// NotificationBodyMax bounds the body of a notification in bytes. Zero: 64 KiB.
 	NotificationBodyMax int64
+	// BillTimeout bounds the time a bill's download may wait for the provider, all tries together; the time a
+	// caller takes between two reads does not count. Zero: 2 minutes.
+	BillTimeout time.Duration
+	// BillBytesMax bounds a bill in bytes after decompression, so that a small file cannot grow without end.
+	// Zero: 4 GiB.
+	BillBytesMax int64
+	// SealedBillBytesMax bounds an encrypted bill file in bytes as downloaded: unlike others it must be held in
+	// memory whole. Zero: 64 MiB.
+	SealedBillBytesMax int64
 
 	// CodepayV3 says that the provider lets this merchant take payment codes (付款码支付) over APIv3, which needs its
 	// permission. Without it [Client.CodePay] refuses; most merchants use the older API, package wechatpay/v2.
@@ -137,6 +149,9 @@ func (c Config) withDefaults() Config {
 	c.QueryTimeout = orDefault(c.QueryTimeout, defaultQueryTimeout)
 	c.WriteTimeout = orDefault(c.WriteTimeout, defaultWriteTimeout)
 	c.NotificationBodyMax = orDefault(c.NotificationBodyMax, defaultNotificationBodyMax)
+	c.BillTimeout = orDefault(c.BillTimeout, defaultBillTimeout)
+	c.BillBytesMax = orDefault(c.BillBytesMax, defaultBillBytesMax)
+	c.SealedBillBytesMax = orDefault(c.SealedBillBytesMax, defaultSealedBillBytesMax)
 	if c.Backoff == nil {
 		c.Backoff = fullJitter
 	}
@@ -174,14 +189,18 @@ func (c Config) validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"CertificateRefresh": c.CertificateRefresh, "UnknownSerialRefresh": c.UnknownSerialRefresh,
-		"QueryTimeout": c.QueryTimeout, "WriteTimeout": c.WriteTimeout,
+		"QueryTimeout": c.QueryTimeout, "WriteTimeout": c.WriteTimeout, "BillTimeout": c.BillTimeout,
 	} {
 		if d < 0 {
 			v.add(name, "must not be negative")
 		}
 	}
-	if c.NotificationBodyMax < 0 {
-		v.add("NotificationBodyMax", "must not be negative")
+	for name, n := range map[string]int64{
+		"NotificationBodyMax": c.NotificationBodyMax, "BillBytesMax": c.BillBytesMax, "SealedBillBytesMax": c.SealedBillBytesMax,
+	} {
+		if n < 0 {
+			v.add(name, "must not be negative")
+		}
 	}
 	if strings.ContainsAny(c.UserAgent, "\r\n") {
 		v.add("UserAgent", "must be one line")

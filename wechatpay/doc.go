@@ -98,6 +98,26 @@
 // [Client.CancelTransfer] takes it back before. When the operating account is short, top it up and repeat the same
 // number: a new one is legitimate only after FAIL or CANCELLED.
 //
+// # Reconcile the day
+//
+// After ten the next morning in China, [Client.OpenTradeBill] and [Client.OpenFundFlowBill] give the day's bills, row by
+// row, in the same little memory for ten rows as for ten million:
+//
+//	bill, err := client.OpenTradeBill(ctx, wechatpay.TradeBillRequest{BillDate: "2024-05-31", TarType: wechatpay.TarTypeGZIP})
+//	if err != nil {
+//		return err // not ready: Error.StatementCreating; an empty day: Error.NoStatementExist
+//	}
+//	defer bill.Close()
+//	for row, err := range bill.Rows() {
+//		if err != nil {
+//			return err
+//		}
+//		compare(row) // provisional until the loop has ended by itself
+//	}
+//	return bill.CheckSummary()
+//
+// A download is unsigned: the loop ends without an error only if the bill matched the hash of the signed answer.
+//
 // # When a call fails
 //
 // Every error has one of three meanings, told by [OutcomeOf]:

@@ -26,6 +26,11 @@ var (
 	ErrBodyTooLarge = errors.New("wechatpay: body too large")
 	// ErrMalformed: verified or not, the bytes are not of the shape the provider documents.
 	ErrMalformed = errors.New("wechatpay: malformed")
+	// ErrBillHash: what was downloaded is not the bill whose hash the provider signed. Download it again, and
+	// forget what was read of it.
+	ErrBillHash = errors.New("wechatpay: bill does not match its hash")
+	// ErrBillSummary: the rows of a bill do not add up to its summary.
+	ErrBillSummary = errors.New("wechatpay: bill rows differ from the summary")
 )
 
 // Error codes of the provider that callers branch on, as [Error.Code] spells them. The list is open.
@@ -57,6 +62,7 @@ const (
 	CodeBankError           = "BANK_ERROR"
 	CodeServiceUnavailable  = "SERVICE_UNAVAILABLE"
 	CodeStatementCreating   = "STATEMENT_CREATING"
+	CodeNoStatementExist    = "NO_STATEMENT_EXIST"
 )
 
 // Internal codes, at the end of the Request-ID, of conditions that Code does not tell apart.
@@ -140,6 +146,13 @@ func (e *Error) NotExist() bool {
 	}
 	return e.InternalCode() == internalOrderNotExist
 }
+
+// StatementCreating reports that the bill is not ready yet: ask again later.
+func (e *Error) StatementCreating() bool { return e.Code == CodeStatementCreating }
+
+// NoStatementExist reports that there is no bill for the day: nothing happened, or it is too long ago. Compare
+// with your own records before taking the day for empty.
+func (e *Error) NoStatementExist() bool { return e.Code == CodeNoStatementExist }
 
 // CodeOf is the provider's code in err, if err holds an *[Error]; else empty.
 func CodeOf(err error) string {
@@ -228,6 +241,8 @@ func normalCode(code string) string {
 		return CodeServiceUnavailable
 	case "STATEMENTCREATING":
 		return CodeStatementCreating
+	case "NOSTATEMENTEXIST", "NOSTATEMENTEXISTS":
+		return CodeNoStatementExist
 	}
 	return code
 }

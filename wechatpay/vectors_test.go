@@ -61,6 +61,12 @@ type vectors struct {
 		DecryptWith string `json:"decrypt_with"`
 		Ciphertext  string
 	} `json:"oaep"`
+	Bill struct {
+		CSV      string
+		Gzip     []byte `json:"gzip_base64"`
+		SHA1     string `json:"sha1_of_plain_csv"`
+		GzipSHA1 string `json:"sha1_of_gzip_bytes_must_not_match"`
+	} `json:"bill_all"`
 }
 
 func readVectors(t testing.TB) vectors {
