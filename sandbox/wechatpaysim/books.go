@@ -19,6 +19,7 @@ type books struct {
 	combineOrders map[merchantNo]*combineOrder // by combine_out_trade_no
 	paymentCodes  map[string]*PaymentCode
 	sharingTables
+	billTables
 	ledger
 }
 
@@ -26,7 +27,7 @@ func newBooks() books {
 	return books{
 		orders: map[merchantNo]*order{}, byTransaction: map[string]*order{}, byCredential: map[string]merchantNo{},
 		refunds: map[merchantNo]*refund{}, byRefundID: map[string]*refund{}, combineOrders: map[merchantNo]*combineOrder{},
-		paymentCodes: map[string]*PaymentCode{}, sharingTables: newSharingTables(), ledger: newLedger(),
+		paymentCodes: map[string]*PaymentCode{}, sharingTables: newSharingTables(), billTables: newBillTables(), ledger: newLedger(),
 	}
 }
 

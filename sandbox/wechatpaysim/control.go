@@ -28,7 +28,7 @@ func (p *Provider) controlCalls() []controlCall {
 		{"POST /wechatpay/settings", p.postSettings},
 		{"POST /wechatpay/certificates/rotate", p.postRotate},
 	}
-	return slices.Concat(calls, p.combineControlCalls(), p.sharingControlCalls())
+	return slices.Concat(calls, p.combineControlCalls(), p.sharingControlCalls(), p.billControlCalls())
 }
 
 // HandleControl adds to mux what a test does to the provider, under /wechatpay/, and returns the routes.

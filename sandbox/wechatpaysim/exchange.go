@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime"
 	"net"
@@ -48,6 +49,7 @@ type reply struct {
 	status int
 	body   []byte
 	err    *apiError // what body says, if it is an error
+	file   bool      // body is a download: no JSON, not signed and not journalled
 }
 
 func (p *Provider) serve(host string, op operation, w http.ResponseWriter, r *http.Request) {
@@ -136,6 +138,9 @@ func (p *Provider) execute(op operation, c *call, english bool) reply {
 	if result == nil {
 		return reply{status: http.StatusNoContent}
 	}
+	if file, ok := result.(downloadedFile); ok {
+		return reply{status: http.StatusOK, body: file, file: true}
+	}
 	return reply{status: http.StatusOK, body: encode(result)}
 }
 
@@ -179,6 +184,8 @@ func (p *Provider) answer(w http.ResponseWriter, c *call, a reply, effect fault.
 	switch {
 	case effect == fault.HTML:
 		header.Set("Content-Type", "text/html")
+	case a.file:
+		header.Set("Content-Type", "application/octet-stream")
 	case len(a.body) > 0:
 		header.Set("Content-Type", "application/json; charset=utf-8")
 	}
@@ -188,11 +195,16 @@ func (p *Provider) answer(w http.ResponseWriter, c *call, a reply, effect fault.
 		}
 	}
 	entry.Status, entry.RequestID, entry.Answer = a.status, requestID, string(a.body)
+	if a.file {
+		entry.Answer = fmt.Sprintf("a file of %d bytes", len(a.body))
+	}
 	if effect == fault.LoseAnswer {
 		entry.Status, entry.Error = 0, "executed, then the connection was cut"
 	}
 	p.journal.Add(entry) // before the answer leaves: whoever has it finds the entry
 	switch effect {
+	case fault.Corrupt:
+		a.body = corrupted(a.body)
 	case fault.LoseAnswer:
 		cut(w, false)
 	case fault.Truncate:
@@ -218,7 +230,7 @@ func breakOff(w http.ResponseWriter, a reply) {
 // signs reports whether the provider signs this answer: every 2xx, and error answers if the knob says so.
 func (p *Provider) signs(a reply, c *call) bool {
 	if a.status < 300 {
-		return true
+		return !a.file // (WeChat Pay APIv3, 下载账单: 应答不含签名)
 	}
 	return c.verdict == "valid" && a.status != http.StatusUnauthorized && p.Settings().SignErrors
 }

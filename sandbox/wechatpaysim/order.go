@@ -79,6 +79,7 @@ type order struct {
 	SuccessAt     time.Time
 	Coupon        int64 // the part of Total the payer did not pay
 	Fee           int64 // the provider's
+	FeeRate       int64 // at which it was taken, in 1/10000
 
 	Refunds      []string // out_refund_no, oldest first
 	Refunded     int64    // settled

@@ -156,7 +156,8 @@ func (p *Provider) collect(o *order, r PayRequest, now time.Time) {
 	o.TransactionID = unused(p.byTransaction, func() string { return p.newTransactionID(now) })
 	o.PayerOpenID = p.payerOf(o, r)
 	o.BankType, o.Coupon = "OTHERS", r.Coupon
-	o.Fee = share(o.Total, p.settings.FeeRate, 10_000)
+	o.FeeRate = p.settings.FeeRate
+	o.Fee = share(o.Total, o.FeeRate, 10_000)
 	p.byTransaction[o.TransactionID] = o
 	p.post(posting{At: now, Kind: postPayment, Ref: o.TransactionID, OutNo: o.OutTradeNo, Legs: []leg{
 		{world(potPaid), -o.Total}, {world(potFees), o.Fee}, {account{o.MchID, o.landingPot()}, o.Total - o.Fee},

@@ -136,7 +136,8 @@ func operations() []operation {
 	all = append(all, transactionOperations(true)...)
 	all = append(all, uploadOperations()...)
 	all = append(all, combineOperations()...)
-	return append(all, sharingOperations()...)
+	all = append(all, sharingOperations()...)
+	return append(all, billOperations()...)
 }
 
 // Host returns the protocol as the named host serves it: [Primary] or [Backup]. Both show the same books.
@@ -173,5 +174,6 @@ func Effects() map[string][]fault.Effect {
 	for _, op := range operations() {
 		effects[op.name] = calls
 	}
+	effects[opBillDownload] = append([]fault.Effect{fault.Corrupt}, calls...)
 	return effects
 }

@@ -43,11 +43,23 @@ type refund struct {
 	PublicKey   bool // the first call named the public key
 
 	Status    string
-	Outcome   string // how it will settle; empty: by the control API
+	Changes   []statusChange // of Status, oldest first, but for the first
+	Outcome   string         // how it will settle; empty: by the control API
 	CreatedAt time.Time
 	SettlesAt time.Time // zero: not by itself
 	SuccessAt time.Time
 	Received  string // user_received_account
+}
+
+// statusChange is when a refund became what. Bills show the status of an earlier moment.
+type statusChange struct {
+	Status string
+	At     time.Time
+}
+
+func (r *refund) become(status string, at time.Time) {
+	r.Status = status
+	r.Changes = append(r.Changes, statusChange{status, at})
 }
 
 func (r *refund) key() merchantNo { return merchantNo{r.SpMchID, r.MchID, r.OutRefundNo} }

@@ -46,7 +46,8 @@ func (p *Provider) applyAbnormalRefund(c *call) (any, *apiError) {
 		return nil, invalidRequest(internalOrderInvalid, "退款单状态不是异常，不能发起异常退款", "the refund is not ABNORMAL")
 	}
 	now := p.clock.Now()
-	r.Status, r.Outcome, r.Received = RefundProcessing, OutcomeSuccess, received
+	r.become(RefundProcessing, now)
+	r.Outcome, r.Received = OutcomeSuccess, received
 	r.SettlesAt = now.Add(p.settings.RefundDelay.Std())
 	p.put(recordRefund, r.key().String(), r)
 	p.awaitSettlement(r)

@@ -32,7 +32,8 @@ func (p *Provider) settle(r *refund, outcome string, at time.Time) {
 	o := p.orders[r.order()]
 	switch outcome {
 	case OutcomeSuccess:
-		r.Status, r.SuccessAt = RefundSuccess, at
+		r.become(RefundSuccess, at)
+		r.SuccessAt = at
 		o.State = Refund
 		o.Refunding -= r.Amount
 		o.Refunded += r.Amount
@@ -40,9 +41,9 @@ func (p *Provider) settle(r *refund, outcome string, at time.Time) {
 			{account{o.MchID, potRefunding}, -r.Amount}, {world(potRefunded), r.Amount},
 		}})
 	case OutcomeAbnormal:
-		r.Status = RefundAbnormal
+		r.become(RefundAbnormal, at)
 	case OutcomeClosed:
-		r.Status = RefundClosed
+		r.become(RefundClosed, at)
 		o.Refunding -= r.Amount
 		o.PayerBack -= r.PayerAmount
 		o.FeeBack -= r.FeeBack

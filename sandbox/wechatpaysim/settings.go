@@ -81,6 +81,7 @@ type Settings struct {
 	Hosts                  map[string]Host `json:"hosts"`                    // primary, backup
 
 	ProfitSharing ProfitSharingSettings `json:"profit_sharing"`
+	Bills         BillSettings          `json:"bills"`
 
 	SwitchStartedAt time.Time `json:"switch_started_at,omitzero"` // day 1 of the ramp, on the sandbox's clock; follows from SwitchDay
 }
@@ -101,6 +102,7 @@ func (p *Provider) defaultSettings() Settings {
 		StrictOpenID:          true,
 		FeeRate:               60,
 		ProfitSharing:         defaultProfitSharing(),
+		Bills:                 defaultBills(),
 		SubMerchantsAuthorize: true,
 		ReverseAfter:          clock.Duration(15 * time.Second),
 		UploadImageMax:        2 << 20,
@@ -132,6 +134,7 @@ func (s Settings) check() *control.Problem {
 		oneOf("refund_outcome", s.RefundOutcome, OutcomeSuccess, OutcomeAbnormal, OutcomeClosed, OutcomeNotEnough, OutcomeProcessing),
 		oneOf("combine_close_mismatch", s.CombineCloseMismatch, codeInvalidRequest, codeSystem),
 		s.ProfitSharing.check(),
+		s.Bills.check(),
 		within("switch_day", float64(s.SwitchDay), 0, 7, ""),
 		within("probe_rate_answers", s.ProbeRateAnswers, 0, 1, ""),
 		within("probe_rate_notifications", s.ProbeRateNotifications, 0, 1, ""),

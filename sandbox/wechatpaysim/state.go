@@ -72,8 +72,8 @@ func (p *Provider) putPlatformKey(k platformKey) {
 func (p *Provider) restore(records []record.Record) error {
 	kept := map[string]func(record.Record) error{
 		recordOrder: p.restoreOrder, recordRefund: p.restoreRefund, recordNotification: p.restoreNotification,
-		recordSettings:     func(r record.Record) error { return json.Unmarshal(r.Value, &p.settings) },
-		recordPosting:      p.restorePosting,
+		recordSettings: func(r record.Record) error { return json.Unmarshal(r.Value, &p.settings) },
+		recordPosting:  p.restorePosting, recordDifference: p.restoreDifference,
 		recordCombineOrder: p.restoreCombineOrder,
 		recordPaymentCode:  p.restorePaymentCode,
 	}
