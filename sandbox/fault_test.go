@@ -162,6 +162,35 @@ func TestHosts(t *testing.T) {
 		want(t, "state", b.query("ORDER0001")["trade_state"], "NOTPAY")
 	})
 
+	t.Run("AFailingHostExecutesEveryWrite", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.settings(object{"refund_outcome": "ABNORMAL", "refund_delay": "0s"})
+		b.paid("ORDER0001", 100)
+		b.native("ORDER0002", 100)
+		b.settings(object{"hosts": object{"primary": object{"state": "error"}}})
+		fails := func(target string, body object) {
+			t.Helper()
+			b.merchant.refused("POST", target, body, 503, "SERVICE_UNAVAILABLE")
+		}
+		fails(refundsPath, b.refundBody("ORDER0001", "REFUND1", 40, 100))
+		refund := b.ok("GET", "/wechatpay/refunds/REFUND1", nil)
+		want(t, "refund", refund["status"], "ABNORMAL")
+		b.settings(object{"refund_outcome": "SUCCESS"})
+		fails(refundsPath+"/"+refund["refund_id"].(string)+"/apply-abnormal-refund", object{"out_refund_no": "REFUND1", "type": "MERCHANT_BANK_CARD"})
+		b.advance(time.Minute)
+		want(t, "refund, sent elsewhere", b.ok("GET", "/wechatpay/refunds/REFUND1", nil)["status"], "SUCCESS")
+		fails("/v3/pay/transactions/out-trade-no/ORDER0002/close", object{"mchid": b.sandbox.Credentials().WeChatPay.MchID})
+		want(t, "order", b.ok("GET", "/wechatpay/orders/ORDER0002", nil)["trade_state"], "CLOSED")
+		fails("/v3/security/echo", object{"echo_message": "hello", "notify_url": b.receiver.url("/notify")})
+		for _, got := range b.receiver.wait(3) { // of the two refund results and the echo, in any order
+			if got.event == "SECURITY_ECHO.SUCCESS" {
+				return
+			}
+		}
+		t.Fatal("the echo was not executed")
+	})
+
 	t.Run("ASlowHostAnswersLate", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)

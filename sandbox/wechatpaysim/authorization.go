@@ -90,6 +90,9 @@ func (p *Provider) authenticate(r *http.Request, body []byte) (mchID string, ref
 			Method: r.Method, URL: r.RequestURI, SignMessageLength: len(message), TruncatedSignMessage: truncateMessage(message),
 		})
 	}
+	if refusal := p.refuseReplay(a); refusal != nil {
+		return "", refusal
+	}
 	return a.mchID, nil
 }
 

@@ -15,10 +15,14 @@ func (p *Provider) close(c *call) (any, *apiError) {
 	defer p.mu.Unlock()
 	o := p.findAlone(n)
 	switch {
+	case o == nil && p.settings.CloseUnknown == closeDone:
+		return nil, nil
 	case o == nil:
 		return nil, orderNotExist()
 	case o.Product == Codepay:
 		return nil, invalidRequest(internalReverseOnly, "付款码支付订单不支持关单，请使用撤销", "an order paid by a payment code cannot be closed; reverse it")
+	case o.State == Closed && p.settings.CloseAgain == closeRefused:
+		return nil, orderClosed()
 	case o.paid():
 		return nil, orderPaid()
 	case o.State == NotPay:

@@ -23,7 +23,10 @@ func (p *Provider) closeCombine(c *call) (any, *apiError) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := p.combineOrders[merchantNo{MchID: c.caller, No: c.http.PathValue("combine_out_trade_no")}]
-	if k == nil {
+	switch {
+	case k == nil && p.settings.CloseUnknown == closeDone:
+		return nil, nil
+	case k == nil:
 		return nil, orderNotExist()
 	}
 	if r.CombineAppID != k.CombineAppID || !k.lists(r.SubOrders) {
@@ -33,8 +36,11 @@ func (p *Provider) closeCombine(c *call) (any, *apiError) {
 		return nil, invalidRequest(internalIllegalParameter, "子单信息与下单时不一致", "combine_appid and sub_orders must be exactly those that were placed")
 	}
 	orders := p.subOrders(k)
-	if orders[0].paid() {
+	switch {
+	case orders[0].paid():
 		return nil, orderPaid()
+	case orders[0].State == Closed && p.settings.CloseAgain == closeRefused:
+		return nil, orderClosed()
 	}
 	for _, o := range orders {
 		if o.State == NotPay {

@@ -115,7 +115,7 @@ func (p *Provider) prepayCombine(product string, c *call) (any, *apiError) {
 		k = p.placeCombine(r, order{
 			Product: product, AppID: r.CombineAppID, NotifyURL: r.NotifyURL, OpenID: r.CombinePayerInfo.OpenID, DeviceID: r.SceneInfo.DeviceID,
 			Currency: "CNY", Parameters: parameters, PublicKey: c.serial == p.identity.PublicKeyID,
-			CreatedAt: now, ExpiresAt: combineLifetime(now, expires), State: NotPay,
+			CreatedAt: now, ExpiresAt: lifetime(now, expires, combineLifeMax), State: NotPay,
 		})
 	} else if err := p.repeatCombine(k, parameters, now); err != nil {
 		return nil, err
@@ -165,12 +165,4 @@ func (p *Provider) subOrdersTaken(r combinePrepayRequest, parameters string, now
 		}
 	}
 	return nil
-}
-
-func combineLifetime(now, requested time.Time) time.Time {
-	expires, latest := lifetime(now, requested), now.Add(combineLifeMax)
-	if expires.After(latest) {
-		return latest
-	}
-	return expires
 }

@@ -27,6 +27,8 @@ func (p *Provider) controlCalls() []controlCall {
 		{"GET /wechatpay/settings", p.getSettings},
 		{"POST /wechatpay/settings", p.postSettings},
 		{"POST /wechatpay/certificates/rotate", p.postRotate},
+		{"GET /wechatpay/switch", p.getSwitch},
+		{"POST /wechatpay/switch", p.postSwitch},
 	}
 	return slices.Concat(calls, p.combineControlCalls(), p.sharingControlCalls(), p.billControlCalls())
 }

@@ -71,6 +71,11 @@ func (p *Provider) serve(host string, op operation, w http.ResponseWriter, r *ht
 	p.identify(c)
 	entry.OutTradeNo, entry.OutRefundNo, entry.Request = c.outTradeNo, c.outRefundNo, string(c.signed())
 	behaviour := p.host(host)
+	if behaviour.State == HostDown { // its own door is shut; this is the one that hosts share by name
+		entry.Error = "the host is down"
+		p.journal.Add(entry)
+		cut(w, true)
+	}
 	rule, _ := p.faults.Take(Name, op.name, c.outTradeNo)
 	entry.Fault = string(rule.Effect)
 	pause(r.Context(), behaviour.Delay.Std()+rule.Delay.Std())
@@ -82,6 +87,7 @@ func (p *Provider) serve(host string, op operation, w http.ResponseWriter, r *ht
 	}
 	answer := p.carryOut(op, c, rule, english)
 	if behaviour.State == HostError {
+		entry.Error = fmt.Sprintf("executed with %d, answered with %d", answer.status, http.StatusServiceUnavailable)
 		answer = refusal(serviceUnavailable(), english)
 	}
 	entry.Signature = c.verdict
@@ -93,7 +99,9 @@ func (p *Provider) serve(host string, op operation, w http.ResponseWriter, r *ht
 func (p *Provider) carryOut(op operation, c *call, rule fault.Rule, english bool) reply {
 	switch rule.Effect {
 	case fault.RateLimit:
-		return refusal(frequencyLimited(), english)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return refusal(p.settings.asTold(op.name, p.frequencyLimited()), english)
 	case fault.Status, fault.HTML:
 		if rule.Executed {
 			p.execute(op, c, english)
@@ -106,9 +114,8 @@ func (p *Provider) carryOut(op operation, c *call, rule fault.Rule, english bool
 	return p.execute(op, c, english)
 }
 
-// execute checks the request in the provider's order and runs its handler.
+// execute finds out who calls, whether he calls too often, and what the answer is.
 func (p *Provider) execute(op operation, c *call, english bool) reply {
-	settings := p.Settings()
 	caller, err := p.authenticate(c.http, c.signed())
 	if err != nil {
 		c.verdict = "invalid: " + err.english
@@ -116,6 +123,20 @@ func (p *Provider) execute(op operation, c *call, english bool) reply {
 	}
 	c.caller = caller
 	c.verdict = "valid"
+	if err := p.throttle(op.name, c); err != nil {
+		return refusal(p.Settings().asTold(op.name, err), english)
+	}
+	answer := p.fulfil(op, c, english)
+	if answer.err != nil {
+		p.countFailure(op.name, c)
+		answer = refusal(p.Settings().asTold(op.name, answer.err), english)
+	}
+	return answer
+}
+
+// fulfil checks the request in the provider's order and runs its handler.
+func (p *Provider) fulfil(op operation, c *call, english bool) reply {
+	settings := p.Settings()
 	if settings.StrictHeaders {
 		if err := checkHeaders(c.http, len(c.body) > 0 && c.form == nil); err != nil {
 			return refusal(err, english)
@@ -238,6 +259,7 @@ func (p *Provider) signs(a reply, c *call) bool {
 func (p *Provider) signAnswer(header http.Header, c *call, body []byte, effect fault.Effect) error {
 	p.mu.Lock()
 	key := p.answerKey(c.serial)
+	p.countSigned(key, false)
 	rate := p.settings.ProbeRateAnswers
 	p.mu.Unlock()
 	if effect != fault.Probe && p.chance.Happens(rate) {

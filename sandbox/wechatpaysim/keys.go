@@ -20,9 +20,22 @@ import (
 // platformKey is a platform certificate and when it is in use, on the sandbox's clock.
 type platformKey struct {
 	identity.Certificate
-	publishedAt time.Time // in the list of /v3/certificates from here
-	signsFrom   time.Time // signs answers from here, if it is the newest that does
-	dropAt      time.Time // gone from here; zero: stays
+	publishedAt    time.Time // in the list of /v3/certificates from here
+	signsFrom      time.Time // signs from here, a growing share until it signs alone
+	signsAloneFrom time.Time // no older one signs from here
+	dropAt         time.Time // gone from here; zero: stays
+}
+
+// signingShare is the share of signatures that the newest certificate makes: the provider moves to it gradually
+// (WeChat Pay APIv3, 平台证书更换).
+func (k platformKey) signingShare(now time.Time) float64 {
+	switch {
+	case now.Before(k.signsFrom):
+		return 0
+	case !now.Before(k.signsAloneFrom):
+		return 1
+	}
+	return float64(now.Sub(k.signsFrom)) / float64(k.signsAloneFrom.Sub(k.signsFrom))
 }
 
 // signingKey is a private key and the serial number it is known by.
@@ -42,11 +55,12 @@ func (p *Provider) published(now time.Time) []platformKey {
 	return keys
 }
 
-// platformSigner returns the newest platform certificate that signs already. The caller holds the lock.
+// platformSigner returns the platform certificate for one signature, the newer one as often as its share says. The caller
+// holds the lock.
 func (p *Provider) platformSigner(now time.Time) signingKey {
 	signer := p.platform[0]
 	for _, k := range p.published(now) {
-		if !now.Before(k.signsFrom) {
+		if p.chance.Happens(k.signingShare(now)) {
 			signer = k
 		}
 	}
@@ -85,9 +99,8 @@ func (p *Provider) notificationKey(requestedPublicKey bool) signingKey {
 	if s.VerifyMode == Switching && s.SwitchDay == 0 {
 		public = requestedPublicKey
 	}
-	if s.VerifyMode == Switching && s.SwitchDay > 0 {
-		day := 1 + int(now.Sub(s.SwitchStartedAt)/(24*time.Hour))
-		public = p.chance.Happens(rampPercent(day) / 100)
+	if s.ramping() {
+		public = p.chance.Happens(rampPercent(s.day(now)) / 100)
 	}
 	if public {
 		return p.publicKeySigner()

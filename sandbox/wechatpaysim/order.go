@@ -34,11 +34,12 @@ const (
 	credentialLife   = 2 * time.Hour       // prepay_id, code_url
 	h5Life           = 5 * time.Minute     // h5_url
 	orderLifeDefault = 7 * 24 * time.Hour  // without time_expire
-	orderLifeMax     = 15 * 24 * time.Hour // a longer time_expire is lowered to it
+	orderLifeMax     = 15 * 24 * time.Hour // the default of [Unsettled.OrderLifeMax]
 	orderLifeMin     = time.Minute         // a shorter one is raised to it
 )
 
-// credential is what a payer's device opens the cashier with. An order has one; the newest replaces the others.
+// credential is what a payer's device opens the cashier with. An order has one: the newest replaces the others, but for
+// [Unsettled.OlderPrepayIDs].
 type credential struct {
 	PrepayID  string
 	CodeURL   string // native
@@ -70,6 +71,7 @@ type order struct {
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // last moment to pay
 	Credential credential
+	Older      []credential // replaced ones that can still be used
 	State      string
 	ClosedAt   time.Time
 
@@ -151,9 +153,14 @@ func (p *Provider) findByCode(code string) *order {
 	return nil
 }
 
-// newest reports whether the code is the order's present credential.
-func (o *order) newest(code string) bool {
-	return code == o.Credential.PrepayID || code == o.Credential.CodeURL || strings.Contains(code, "prepay_id="+o.Credential.PrepayID)
+// credentialOf returns the usable credential that the code belongs to; false if the code was replaced.
+func (o *order) credentialOf(code string) (credential, bool) {
+	for _, k := range append([]credential{o.Credential}, o.Older...) {
+		if code == k.PrepayID || code == k.CodeURL || strings.Contains(code, "prepay_id="+k.PrepayID) {
+			return k, true
+		}
+	}
+	return credential{}, false
 }
 
 // transaction is an order as queries and notifications show it (WeChat Pay APIv3, 查询订单: 应答参数).

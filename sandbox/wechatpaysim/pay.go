@@ -131,14 +131,15 @@ func (p *Provider) unpayable(o *order, code string, r PayRequest, now time.Time)
 
 // whyClosed says why a payer who holds the code cannot open the cashier, or nothing.
 func (o *order) whyClosed(code string, now time.Time) string {
+	k, usable := o.credentialOf(code)
 	switch {
 	case o.State == Closed:
 		return "the order is closed; place a new one under a new out_trade_no"
-	case !o.newest(code):
+	case !usable:
 		return "the code was replaced by a newer one; use the newest"
 	case !now.Before(o.ExpiresAt):
 		return "the order's time_expire has passed; close it and place a new one"
-	case !now.Before(o.Credential.ExpiresAt):
+	case !now.Before(k.ExpiresAt):
 		return "the code has expired; place the same order again for a fresh one"
 	}
 	return ""

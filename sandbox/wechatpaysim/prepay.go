@@ -103,7 +103,7 @@ func (p *Provider) prepay(product string, c *call) (any, *apiError) {
 			SpMchID: n.SpMchID, MchID: n.MchID, OutTradeNo: n.No, Product: product, AppID: r.app(), SubAppID: r.SubAppID, Description: r.Description, Attach: r.Attach,
 			NotifyURL: r.NotifyURL, OpenID: r.Payer.OpenID + r.Payer.SpOpenID, SubOpenID: r.Payer.SubOpenID, DeviceID: r.SceneInfo.DeviceID, ProfitSharing: r.SettleInfo.ProfitSharing,
 			Total: r.Amount.Total, Currency: "CNY", Parameters: parameters, PublicKey: c.serial == p.identity.PublicKeyID,
-			CreatedAt: now, ExpiresAt: lifetime(now, expires), State: NotPay,
+			CreatedAt: now, ExpiresAt: lifetime(now, expires, p.settings.OrderLifeMax.Std()), State: NotPay,
 		}
 		p.orders[n] = o
 	}
@@ -138,7 +138,7 @@ func (o *order) repeat(parameters string, now time.Time) *apiError {
 	return nil
 }
 
-// renew gives the order a fresh credential, which makes the earlier ones useless. The caller holds the lock.
+// renew gives the order a fresh credential, which makes the earlier ones useless by default. The caller holds the lock.
 func (p *Provider) renew(o *order, now time.Time) {
 	k := credential{
 		PrepayID:  unused(p.byCredential, func() string { return p.newPrepayID(now) }),
@@ -152,6 +152,9 @@ func (p *Provider) renew(o *order, now time.Time) {
 	case H5:
 		k.H5URL = p.h5URL(k.PrepayID)
 		k.ExpiresAt = now.Add(h5Life)
+	}
+	if p.settings.OlderPrepayIDs && o.Credential.PrepayID != "" && o.Product != Native { // an older code_url is invalid at once
+		o.Older = append(o.Older, o.Credential)
 	}
 	o.Credential = k
 }
@@ -222,12 +225,12 @@ func (p *Provider) checkPayer(r prepayRequest, c *call) *apiError {
 	return nil
 }
 
-// lifetime turns the requested expiry into the real one.
-func lifetime(now, requested time.Time) time.Time {
+// lifetime turns the requested expiry into the real one, at most longest from now.
+func lifetime(now, requested time.Time, longest time.Duration) time.Time {
 	if requested.IsZero() {
 		return now.Add(orderLifeDefault)
 	}
-	earliest, latest := now.Add(orderLifeMin), now.Add(orderLifeMax)
+	earliest, latest := now.Add(orderLifeMin), now.Add(longest)
 	switch {
 	case requested.Before(earliest):
 		return earliest

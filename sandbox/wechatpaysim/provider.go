@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/tongbao-pay/tongbao/sandbox/chance"
 	"github.com/tongbao-pay/tongbao/sandbox/clock"
@@ -64,6 +65,9 @@ type Provider struct {
 	platform  []platformKey
 	books
 	outbox
+	limiter
+	nonces      map[seenNonce]time.Time // real time
+	switchHours []switchHour            // oldest first
 }
 
 // New returns a provider in the state of the records.
@@ -96,6 +100,7 @@ func (p *Provider) empty() {
 	p.platform = []platformKey{{Certificate: p.identity.Platform}}
 	p.books = newBooks()
 	p.outbox = newOutbox()
+	p.limiter, p.nonces, p.switchHours = newLimiter(), map[seenNonce]time.Time{}, nil
 }
 
 // Reset forgets all orders, refunds, notifications and rotated certificates and restores the settings.

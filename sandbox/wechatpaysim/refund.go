@@ -216,7 +216,7 @@ func (p *Provider) refundable(o *order, r refundRequest, now time.Time) *apiErro
 	case r.Amount.Refund > o.Total-o.Refunded-o.Refunding:
 		return invalidRequest(internalOutOfRange, "累计退款金额大于支付金额", "the refunds together would exceed the payment")
 	case !o.LastRefundAt.IsZero() && now.Sub(o.LastRefundAt) < p.settings.RefundInterval.Std():
-		return frequencyLimited()
+		return p.frequencyLimited()
 	case p.settings.RefundOutcome == OutcomeNotEnough && r.FundsAccount != accountAvailable:
 		return notEnough()
 	}

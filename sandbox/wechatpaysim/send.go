@@ -153,6 +153,7 @@ func (p *Provider) deliver(n notification, due time.Time, effect fault.Effect) j
 	entry.Fault = string(effect)
 	p.mu.Lock()
 	key := p.notificationKey(n.PublicKey)
+	p.countSigned(key, true)
 	settings := p.settings
 	p.mu.Unlock()
 	if effect == "" && p.chance.Happens(settings.ProbeRateNotifications) {
@@ -241,8 +242,12 @@ func (p *Provider) envelope(n notification, effect fault.Effect) ([]byte, error)
 		raw[len(raw)-1] ^= 1 // a bit of the tag
 		sealed.Ciphertext = base64.StdEncoding.EncodeToString(raw)
 	}
+	id := n.ID
+	if n.Sends > 1 && p.Settings().NotificationIDChanges {
+		id = p.chance.UUID()
+	}
 	return encode(envelope{
-		ID: n.ID, CreateTime: chinaTime(n.CreatedAt), ResourceType: "encrypt-resource", EventType: n.EventType, Summary: n.Summary,
+		ID: id, CreateTime: chinaTime(n.CreatedAt), ResourceType: "encrypt-resource", EventType: n.EventType, Summary: n.Summary,
 		Resource: envelopeResource{OriginalType: n.OriginalType, encrypted: sealed},
 	}), nil
 }

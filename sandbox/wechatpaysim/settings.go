@@ -83,6 +83,9 @@ type Settings struct {
 	ProfitSharing ProfitSharingSettings `json:"profit_sharing"`
 	Bills         BillSettings          `json:"bills"`
 
+	RateLimiting
+	Unsettled
+
 	SwitchStartedAt time.Time `json:"switch_started_at,omitzero"` // day 1 of the ramp, on the sandbox's clock; follows from SwitchDay
 }
 
@@ -111,6 +114,8 @@ func (p *Provider) defaultSettings() Settings {
 		H5ToPhone:             p.h5ToPhone,
 		NotifyTimeout:         clock.Duration(5 * time.Second),
 		Hosts:                 map[string]Host{Primary: {State: HostUp}, Backup: {State: HostUp}},
+		RateLimiting:          defaultRateLimiting(),
+		Unsettled:             defaultUnsettled(),
 	}
 }
 
@@ -147,6 +152,8 @@ func (s Settings) check() *control.Problem {
 		within("upload_video_max", float64(s.UploadVideoMax), 1, uploadBytesMax, " bytes"),
 		within("notify_timeout", s.NotifyTimeout.Std().Seconds(), 0.01, 30, " seconds"),
 	}
+	problems = append(problems, s.Unsettled.problems(oneOf, within)...)
+	problems = append(problems, s.RateLimiting.problems(oneOf, within)...)
 	for _, name := range slices.Sorted(maps.Keys(s.Hosts)) {
 		problems = append(problems,
 			oneOf("hosts", name, Primary, Backup),
@@ -174,7 +181,7 @@ func (p *Provider) Settings() Settings {
 }
 
 func (s Settings) clone() Settings {
-	s.Hosts = maps.Clone(s.Hosts)
+	s.Hosts, s.RateLimitPerSecond = maps.Clone(s.Hosts), maps.Clone(s.RateLimitPerSecond)
 	s.ProfitSharing.NotifyURLs = maps.Clone(s.ProfitSharing.NotifyURLs)
 	return s
 }

@@ -21,6 +21,7 @@ const (
 	recordPosting      = Name + "/posting"
 	recordPaymentCode  = Name + "/payment_code"
 	recordPlatformKey  = Name + "/platform_key"
+	recordSwitchHour   = Name + "/switch_hour"
 )
 
 // stateLock guards the provider's state. What was put under it is written when it is given back, in one piece: a killed process
@@ -54,6 +55,7 @@ type keptPlatformKey struct {
 	Certificate, Key string // PEM
 	PublishedAt      time.Time
 	SignsFrom        time.Time
+	SignsAloneFrom   time.Time
 	DropAt           time.Time
 }
 
@@ -64,7 +66,7 @@ func (p *Provider) putPlatformKey(k platformKey) {
 		return
 	}
 	p.put(recordPlatformKey, k.SerialNo(), keptPlatformKey{
-		string(identity.EncodeCertificate(k.Cert)), string(key), k.publishedAt, k.signsFrom, k.dropAt,
+		string(identity.EncodeCertificate(k.Cert)), string(key), k.publishedAt, k.signsFrom, k.signsAloneFrom, k.dropAt,
 	})
 }
 
@@ -76,6 +78,7 @@ func (p *Provider) restore(records []record.Record) error {
 		recordPosting:  p.restorePosting, recordDifference: p.restoreDifference,
 		recordCombineOrder: p.restoreCombineOrder,
 		recordPaymentCode:  p.restorePaymentCode,
+		recordSwitchHour:   p.restoreSwitchHour,
 	}
 	maps.Copy(kept, p.sharingRestorers())
 	var platform []platformKey
@@ -118,6 +121,9 @@ func (p *Provider) restoreOrder(r record.Record) error {
 	if o.Credential.PrepayID != "" { // 付款码支付 has none
 		p.byCredential[o.Credential.PrepayID] = o.key()
 	}
+	for _, k := range o.Older {
+		p.byCredential[k.PrepayID] = o.key()
+	}
 	if o.Credential.CodeURL != "" {
 		p.byCredential[o.Credential.CodeURL] = o.key()
 	}
@@ -154,5 +160,5 @@ func restorePlatformKey(r record.Record) (platformKey, error) {
 	if err != nil {
 		return platformKey{}, fmt.Errorf("read back a platform certificate: %w", err)
 	}
-	return platformKey{certificate, kept.PublishedAt, kept.SignsFrom, kept.DropAt}, nil
+	return platformKey{certificate, kept.PublishedAt, kept.SignsFrom, kept.SignsAloneFrom, kept.DropAt}, nil
 }

@@ -52,8 +52,8 @@ func pair(t testing.TB, cert, key string) identity.Certificate {
 	return c
 }
 
-// vectorProvider is a provider who knows the vectors' merchant, at the vectors' time.
-func vectorProvider(t testing.TB) (*wechatpaysim.Provider, vectors) {
+// vectorConfig is a provider who knows the vectors' merchant, at the vectors' time.
+func vectorConfig(t testing.TB) (wechatpaysim.Config, vectors) {
 	t.Helper()
 	var v vectors
 	if err := json.Unmarshal(file(t, "wechatpay.json"), &v); err != nil {
@@ -68,7 +68,7 @@ func vectorProvider(t testing.TB) (*wechatpaysim.Provider, vectors) {
 	}
 	platform := pair(t, "wechatpay_platform_cert.pem", "wechatpay_platform_private_key.pem")
 	source := chance.New(1, 0)
-	p, err := wechatpaysim.New(wechatpaysim.Config{
+	return wechatpaysim.Config{
 		Identity: identity.WeChatPay{
 			Merchant: identity.Merchant{
 				MchID: v.Meta.MchID, AppID: v.Meta.AppID, APIv3Key: v.Meta.APIv3Key,
@@ -80,7 +80,13 @@ func vectorProvider(t testing.TB) (*wechatpaysim.Provider, vectors) {
 		CA:    platform,
 		Clock: clock.New(func() time.Time { return time.Unix(1717200000, 0) }), Journal: &journal.Journal{}, Chance: source,
 		Faults: fault.NewSet(fault.Catalog{wechatpaysim.Name: wechatpaysim.Effects()}, source), PhoneURL: "http://127.0.0.1:1",
-	})
+	}, v
+}
+
+func vectorProvider(t testing.TB) (*wechatpaysim.Provider, vectors) {
+	t.Helper()
+	c, v := vectorConfig(t)
+	p, err := wechatpaysim.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
