@@ -10,7 +10,7 @@ import (
 	"github.com/tongbao-pay/tongbao/sandbox/wechatpaysim"
 )
 
-var setting = regexp.MustCompile("`([a-z0-9_]+)`")
+var setting = regexp.MustCompile("`([a-z0-9_.]+)`")
 
 func TestFidelityNamesSettingsThatExist(t *testing.T) {
 	t.Parallel()
@@ -42,7 +42,7 @@ func TestFidelityNamesSettingsThatExist(t *testing.T) {
 		last, _, _ := strings.Cut(cells[4], "(") // in brackets: another control call
 		for _, name := range setting.FindAllStringSubmatch(last, -1) {
 			named++
-			if _, known := settings[name[1]]; !known {
+			if !has(settings, strings.Split(name[1], ".")) {
 				t.Errorf("there is no setting %s: %s", name[1], line)
 			}
 		}
@@ -50,4 +50,14 @@ func TestFidelityNamesSettingsThatExist(t *testing.T) {
 	if named < 20 {
 		t.Errorf("only %d settings are named", named)
 	}
+}
+
+// has reports whether the path leads to a value: outcome of profit_sharing.
+func has(settings map[string]any, path []string) bool {
+	value, known := settings[path[0]]
+	if !known || len(path) == 1 {
+		return known
+	}
+	group, nested := value.(map[string]any)
+	return nested && has(group, path[1:])
 }

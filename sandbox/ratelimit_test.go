@@ -32,7 +32,7 @@ func TestRateLimits(t *testing.T) {
 		rates := setup(t).ok("GET", "/wechatpay/settings", nil)["rate_limit_per_second"]
 		for name, wanted := range map[string]float64{
 			"prepay": 500, "refund": 150, "refund_failing": 6, "refund_query": 300, "codepay": 33, "profitsharing": 300,
-			"profitsharing_payer": 30, "profitsharing_order": 1, "profitsharing_query": 500, "profitsharing_return": 100,
+			"profitsharing_payer": 30, "profitsharing_query": 500, "profitsharing_return": 100,
 			"transfer": 100, "transfer_query": 100, "transfer_cancel": 100, "certificates": 1000,
 		} {
 			want(t, name, at(rates, name), wanted)

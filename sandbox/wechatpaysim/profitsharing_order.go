@@ -168,7 +168,7 @@ func (p *Provider) sharable(o *order, f *frozenFunds, now time.Time) *apiError {
 	case now.Sub(o.SuccessAt) < p.settings.ProfitSharing.Wait.Std(), f.Processing != "":
 		return invalidRequest(internalOrderInvalid, "订单处理中，请稍后重试", "the order is being processed; try again later under the same number")
 	case now.Sub(f.LastRequestAt) < sharingInterval:
-		return frequencyLimited()
+		return p.frequencyLimited()
 	}
 	return nil
 }

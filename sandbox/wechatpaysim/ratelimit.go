@@ -49,6 +49,7 @@ type rateLimit struct {
 }
 
 // rateLimits are the published limits, for operations of the routing table. A call must be within all that name its operation.
+// Two more belong to one order and always hold: a minute between refunds, a second between sharings.
 func rateLimits() []rateLimit {
 	merchant := func(c *call) string { return c.caller }
 	return []rateLimit{
@@ -60,7 +61,6 @@ func rateLimits() []rateLimit {
 		{name: "refund_abnormal", perSecond: 150, operations: []string{"refund_abnormal"}, scope: merchant},
 		{name: "profitsharing", perSecond: 300, operations: []string{"profitsharing"}, scope: merchant},
 		{name: "profitsharing_payer", perSecond: 30, operations: []string{"profitsharing"}, scope: (*call).payingMerchant},
-		{name: "profitsharing_order", perSecond: 1, operations: []string{"profitsharing"}, scope: (*call).sharedOrder},
 		{name: "profitsharing_query", perSecond: 500, operations: []string{"profitsharing_query"}, scope: merchant},
 		{name: "profitsharing_return", perSecond: 100, operations: []string{"profitsharing_return"}, scope: merchant},
 		{name: "transfer", perSecond: 100, operations: []string{"transfer"}, scope: merchant},
@@ -87,17 +87,6 @@ func (c *call) payingMerchant() string {
 		return c.caller
 	}
 	return body.SubMchID
-}
-
-// sharedOrder is the paid order that a sharing order divides.
-func (c *call) sharedOrder() string {
-	var body struct {
-		TransactionID string `json:"transaction_id"`
-	}
-	if json.Unmarshal(c.body, &body) != nil {
-		return c.caller
-	}
-	return c.payingMerchant() + " " + body.TransactionID
 }
 
 // bucket holds up to one second's worth of calls.
