@@ -48,7 +48,8 @@ type notification struct {
 	Combine      merchantNo      // the combined payment; zero: about none
 	OutTradeNo   string
 	OutRefundNo  string
-	PublicKey    bool // the merchant's request named the public key
+	PublicKey    bool   // the merchant's request named the public key
+	V2SignType   string // of a notification in APIv2; empty: APIv3
 
 	CreatedAt time.Time
 	State     string
@@ -99,6 +100,10 @@ func (p *Provider) notifyPayment(o *order) {
 	if o.NotifyURL == "" { // 付款码支付: the answer and the query tell
 		return
 	}
+	if o.V2SignType != "" {
+		p.notifyPaymentV2(o)
+		return
+	}
 	p.notify(&notification{
 		Operation: notifyPayment, EventType: "TRANSACTION.SUCCESS", OriginalType: "transaction", Summary: "支付成功",
 		MchID: o.agent(), URL: o.NotifyURL, Resource: encode(p.transaction(o)), Order: o.key(), OutTradeNo: o.OutTradeNo, PublicKey: o.PublicKey,
@@ -129,6 +134,10 @@ type refundNoticeAmount struct {
 
 func (p *Provider) notifyRefund(o *order, r *refund) {
 	if r.NotifyURL == "" {
+		return
+	}
+	if r.V2SignType != "" {
+		p.notifyRefundV2(o, r)
 		return
 	}
 	view := p.refundView(r)

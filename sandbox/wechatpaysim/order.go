@@ -67,6 +67,7 @@ type order struct {
 	Currency      string
 	Parameters    string // the first call's, for comparing repeats
 	PublicKey     bool   // the first call named the public key
+	V2SignType    string // of an order placed over APIv2: how its notification is signed
 
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // last moment to pay

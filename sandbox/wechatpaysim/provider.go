@@ -151,6 +151,7 @@ func (p *Provider) Host(name string) http.Handler {
 	for _, op := range operations() {
 		mux.HandleFunc(op.route, func(w http.ResponseWriter, r *http.Request) { p.serve(name, op, w, r) })
 	}
+	p.hostV2(name, mux)
 	unknown := operation{name: "unknown", handle: func(*Provider, *call) (any, *apiError) {
 		return nil, &apiError{http.StatusNotFound, codeNotFound, "请求的资源不存在", "there is no such path or method", internalIllegalParameter, nil}
 	}}
@@ -180,5 +181,8 @@ func Effects() map[string][]fault.Effect {
 		effects[op.name] = calls
 	}
 	effects[opBillDownload] = append([]fault.Effect{fault.Corrupt}, calls...)
+	for _, op := range v2Operations() {
+		effects[op.name] = v2Effects()
+	}
 	return effects
 }

@@ -40,7 +40,8 @@ type refund struct {
 	Amount      int64
 	PayerAmount int64 // the part that goes to the payer; the rest goes back to the coupon
 	FeeBack     int64
-	PublicKey   bool // the first call named the public key
+	PublicKey   bool   // the first call named the public key
+	V2SignType  string // of a refund asked for over APIv2
 
 	Status    string
 	Changes   []statusChange // of Status, oldest first, but for the first

@@ -168,6 +168,10 @@ func (p *Provider) deliver(n notification, due time.Time, effect fault.Effect) j
 		entry.Error = "lost before it reached the merchant"
 		return entry
 	}
+	if n.V2SignType != "" {
+		entry = p.deliverV2(n, entry, effect, settings.NotifyTimeout.Std())
+		return entry
+	}
 	body, err := p.envelope(n, effect)
 	if err != nil {
 		entry.Error = "encrypt: " + err.Error()
