@@ -12,10 +12,11 @@ import (
 
 // The addresses a sandbox listens on when its [Config] names none.
 const (
-	ListenDefault  = "127.0.0.1:9100"
-	ControlDefault = "127.0.0.1:9101"
-	PhoneDefault   = "127.0.0.1:9102"
-	BackupDefault  = "127.0.0.1:9103"
+	ListenDefault    = "127.0.0.1:9100"
+	ControlDefault   = "127.0.0.1:9101"
+	PhoneDefault     = "127.0.0.1:9102"
+	BackupDefault    = "127.0.0.1:9103"
+	MutualTLSDefault = "127.0.0.1:9104"
 )
 
 // Config says where a sandbox lives. Its zero value is a sandbox in memory on the default addresses.
@@ -33,6 +34,9 @@ type Config struct {
 	Phone string
 	// TLS serves HTTPS for the provider's real host names under the sandbox's own authority. Empty: off.
 	TLS string
+	// MutualTLS serves the provider over HTTPS under the sandbox's own authority and takes the merchant's certificate in the handshake,
+	// which APIv2 wants for /secapi/. [MutualTLSDefault] is free beside the other defaults. Empty: off.
+	MutualTLS string
 	// Public is the base URL under which a payer's browser reaches Phone, if that is not http://Phone: behind a proxy, or when
 	// Phone is 0.0.0.0.
 	Public string
@@ -75,6 +79,7 @@ func (c Config) withDefaults() (Config, error) {
 	fill("control", &c.Control, ControlDefault)
 	fill("phone", &c.Phone, PhoneDefault)
 	fill("tls", &c.TLS, "")
+	fill("mutual-tls", &c.MutualTLS, "")
 	if host, _, err := net.SplitHostPort(c.Control); err == nil && !loopback(host) {
 		wrong = append(wrong, fmt.Errorf("control: %q is not a loopback address; use 127.0.0.1, because whoever reaches the control API can do anything", c.Control))
 	}

@@ -52,6 +52,7 @@ func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String())
 type WeChatPayCredentials struct {
 	BaseURL                 string `json:"base_url"`
 	BackupURL               string `json:"backup_url"`
+	MutualTLSURL            string `json:"mutual_tls_url,omitempty"` // all of APIv2, with the merchant's certificate where that is needed; empty: off
 	MchID                   string `json:"mchid"`
 	AppID                   string `json:"appid"`
 	Name                    string `json:"name"` // 商户全称

@@ -8,6 +8,7 @@ package sandbox
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -44,7 +45,7 @@ type Sandbox struct {
 	wechatpay   *wechatpaysim.Provider
 
 	primary, backup, control, phone *door
-	tls                             *door    // nil: off
+	tls, mutualTLS                  *door    // nil: off
 	lock                            *os.File // nil: in memory
 	closing                         sync.Once
 	closed                          error
@@ -134,6 +135,7 @@ func (s *Sandbox) bind() error {
 		{"the control API", s.config.Control, &s.control},
 		{"the payer's phone", s.config.Phone, &s.phone},
 		{"TLS", s.config.TLS, &s.tls},
+		{"mutual TLS", s.config.MutualTLS, &s.mutualTLS},
 	}
 	for _, d := range doors {
 		if d.address == "" {
@@ -156,19 +158,38 @@ func (s *Sandbox) handlers(ca identity.Certificate) error {
 	s.backup.handler = s.wechatpay.Host(wechatpaysim.Backup)
 	s.phone.handler = pages.Handler()
 	s.control.handler = s.controlHandler()
-	if s.tls == nil {
+	if s.tls == nil && s.mutualTLS == nil {
 		return nil
 	}
-	server, err := ca.IssueServer([]string{"localhost", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "wx.tenpay.com", "127.0.0.1"}, s.clock.Real())
+	config, err := s.tlsConfig(ca)
 	if err != nil {
 		return err
 	}
-	s.tls.tls = &tls.Config{
+	if s.tls != nil {
+		s.tls.tls = config
+		s.tls.handler = byHost(s.primary.handler, map[string]http.Handler{"api2.mch.weixin.qq.com": s.backup.handler, "wx.tenpay.com": s.phone.handler})
+	}
+	if s.mutualTLS != nil {
+		s.mutualTLS.tls, s.mutualTLS.handler = config, s.primary.handler
+	}
+	return nil
+}
+
+// tlsConfig is the provider's: under one certificate for all its names, with a merchant's certificate where one is shown. Only
+// APIv2's /secapi/ insists on it.
+func (s *Sandbox) tlsConfig(ca identity.Certificate) (*tls.Config, error) {
+	server, err := ca.IssueServer([]string{"localhost", "api.mch.weixin.qq.com", "api2.mch.weixin.qq.com", "wx.tenpay.com", "127.0.0.1"}, s.clock.Real())
+	if err != nil {
+		return nil, err
+	}
+	merchants := x509.NewCertPool()
+	merchants.AddCert(ca.Cert)
+	return &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{{Certificate: [][]byte{server.Cert.Raw}, PrivateKey: server.Key}},
-	}
-	s.tls.handler = byHost(s.primary.handler, map[string]http.Handler{"api2.mch.weixin.qq.com": s.backup.handler, "wx.tenpay.com": s.phone.handler})
-	return nil
+		ClientAuth:   tls.VerifyClientCertIfGiven,
+		ClientCAs:    merchants,
+	}, nil
 }
 
 // byHost chooses the handler by the request's host name.
@@ -218,6 +239,9 @@ func (s *Sandbox) describe(ids identity.Identities) error {
 	}
 	if s.tls != nil {
 		s.credentials.TLSURL = "https://" + s.tls.address
+	}
+	if s.mutualTLS != nil {
+		s.credentials.WeChatPay.MutualTLSURL = "https://" + s.mutualTLS.address
 	}
 	if s.config.Dir == "" {
 		return nil
@@ -279,7 +303,7 @@ func (s *Sandbox) Close() error {
 
 func (s *Sandbox) doors() []*door {
 	var doors []*door
-	for _, d := range []*door{s.primary, s.backup, s.control, s.phone, s.tls} {
+	for _, d := range []*door{s.primary, s.backup, s.control, s.phone, s.tls, s.mutualTLS} {
 		if d != nil {
 			doors = append(doors, d)
 		}
@@ -295,6 +319,9 @@ func (s *Sandbox) URL() string { return s.primary.url() }
 
 // BackupURL is the base URL of the provider's backup host.
 func (s *Sandbox) BackupURL() string { return s.backup.url() }
+
+// MutualTLSURL is the base URL of the primary host over TLS that takes the merchant's certificate; empty: off.
+func (s *Sandbox) MutualTLSURL() string { return s.credentials.WeChatPay.MutualTLSURL }
 
 // ControlURL is the base URL of the control API.
 func (s *Sandbox) ControlURL() string { return s.control.url() }

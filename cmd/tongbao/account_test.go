@@ -17,7 +17,7 @@ func account(t *testing.T) (file, printed string) {
 	dir := filepath.Join(t.TempDir(), "sandbox data: 沙箱")
 	ctx, stop := context.WithCancel(t.Context())
 	out := &signalled{until: "Stop with", then: stop}
-	args := []string{"sandbox", "--dir", dir, "--listen=:0", "--backup=:0", "--control=:0", "--phone=:0"}
+	args := []string{"sandbox", "--dir", dir, "--listen=:0", "--backup=:0", "--control=:0", "--phone=:0", "--mutual-tls=:0"}
 	if code := run(ctx, args, system{stdout: out, stderr: out}); code != exitDone {
 		t.Fatalf("code %d, printed %q", code, out.String())
 	}
