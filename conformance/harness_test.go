@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // anywhere lets the sandbox take free ports.
 func anywhere(c sandbox.Config) sandbox.Config {
-	c.Listen, c.Backup, c.Control, c.Phone, c.TLS = ":0", ":0", ":0", ":0", ":0"
+	c.Listen, c.Backup, c.Control, c.Phone, c.TLS, c.MutualTLS = ":0", ":0", ":0", ":0", ":0", ":0"
 	return c
 }
 

@@ -31,6 +31,8 @@ const vectorsDir = "../wechatpay/testdata"
 // vectors are the library's own, which both sides have to read in the same way.
 type vectors struct {
 	Meta struct {
+		AppID            string `json:"appid"`
+		APIv2Key         string `json:"apiv2_key"`
 		MchID            string `json:"mchid"`
 		APIv3Key         string `json:"apiv3_key"`
 		MerchantSerialNo string `json:"merchant_serial_no"`

@@ -27,6 +27,9 @@ export async function control(method, target, body) {
 
 export const pay = (outTradeNo) => control('POST', '/wechatpay/pay', { out_trade_no: outTradeNo, result: 'success' });
 
+// authCode is a code that a payer shows, with what becomes of it: success, userpaying, fail or not_enough.
+export const authCode = async (outcome) => (await control('POST', '/wechatpay/auth_code', { outcome })).auth_code;
+
 // settle ends the processing of a refund, which a merchant would wait for.
 export const settle = (outRefundNo) => control('POST', `/wechatpay/refunds/${outRefundNo}/settle`, { outcome: 'SUCCESS' });
 

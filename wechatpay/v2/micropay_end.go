@@ -54,10 +54,14 @@ func (c *Client) MicroPayToEnd(ctx context.Context, request MicroPayRequest) (*O
 	if err := sleep(ctx, time.Until(sent.Add(c.reverseAfter))); err != nil {
 		return nil, failed(name, wechatpay.OutcomeUnknown, err)
 	}
-	if err := c.ReverseToEnd(ctx, request.OutTradeNo); err != nil {
-		return nil, failed(name, wechatpay.OutcomeUnknown, fmt.Errorf("reverse: %w", err))
+	err = c.ReverseToEnd(ctx, request.OutTradeNo)
+	switch provider, ok := errors.AsType[*Error](err); {
+	case err == nil:
+		return nil, failed(name, wechatpay.OutcomeRefused, ErrReversed)
+	case ok && provider.NotExist(): // and it is too late for the payment to arrive
+		return nil, failed(name, wechatpay.OutcomeRefused, err)
 	}
-	return nil, failed(name, wechatpay.OutcomeRefused, ErrReversed)
+	return nil, failed(name, wechatpay.OutcomeUnknown, err)
 }
 
 // errNotPaid ends the wait for a payment that must now be reversed.

@@ -340,3 +340,18 @@ func TestMicroPayToEndReversesWhatIsNotFound(t *testing.T) {
 		}
 	})
 }
+
+func TestMicroPayThatNeverArrivedIsNotPaid(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(r request, _ int) (Fields, error) {
+		if r.path == pathMicroPay {
+			return nil, errLost
+		}
+		return refused(r, "ORDERNOTEXIST"), nil
+	}, func(t *testing.T, p *provider, client *Client) {
+		_, err := client.MicroPayToEnd(t.Context(), microPayRequest())
+		if OutcomeOf(err) != wechatpay.OutcomeRefused || CodeOf(err) != CodeOrderNotExist || calls(p, pathReverse) != 1 {
+			t.Errorf("got %v after %v", err, p.paths())
+		}
+	})
+}

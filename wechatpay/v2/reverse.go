@@ -41,7 +41,7 @@ func (c *Client) Reverse(ctx context.Context, query OrderQuery) (*Reversal, erro
 
 // ReverseToEnd reverses a code payment until the provider says that it is done: again while recall is Y, while the payer is still
 // paying and while the outcome is unknown, with a pause of Config.PollEvery, for Config.ReverseTimeout or until the context
-// ends. nil means reversed. It is the way on after a [Client.MicroPayToEnd] whose outcome stayed unknown and after a restart,
+// ends. nil means reversed; an *[Error] with [Error.NotExist], that the payment never arrived and there is nothing to reverse. It is the way on after a [Client.MicroPayToEnd] whose outcome stayed unknown and after a restart,
 // once [Client.QueryOrder] does not say paid.
 func (c *Client) ReverseToEnd(ctx context.Context, outTradeNo string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.reverseTimeout)
