@@ -110,9 +110,11 @@ type v2Field struct {
 
 func v2Text(name string, most int) v2Field { return v2Field{name: name, most: most} }
 func v2Need(name string, most int) v2Field { return v2Field{name: name, most: most, required: true} }
+
 func v2Amount(name string) v2Field {
 	return v2Field{name: name, most: 10, required: true, number: true}
 }
+
 func v2Numbers(name string, most int) v2Field { return v2Field{name: name, most: most, number: true} }
 
 // v2Common are the parameters of every request.

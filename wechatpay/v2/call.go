@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -59,8 +60,8 @@ func (c *Client) do(ctx context.Context, k call) error {
 			return nil
 		}
 		lostTry = lostTry || k.write && f.outcome == wechatpay.OutcomeUnknown
-		repeat := f.repeat && !(k.once && f.outcome == wechatpay.OutcomeUnknown)
-		if !repeat || try == triesMax || !c.pause(ctx, try, f) {
+		surelyNotSent := f.outcome == wechatpay.OutcomeRetry
+		if !f.repeat || (k.once && !surelyNotSent) || try == triesMax || !c.pause(ctx, try, f) {
 			if lostTry {
 				f.outcome = wechatpay.OutcomeUnknown
 			}
@@ -128,9 +129,7 @@ func (c *Client) seal(fields Fields) Fields {
 		"appid": c.appID, "mch_id": c.mchID, "sub_appid": c.sub.AppID, "sub_mch_id": c.sub.MchID,
 		"nonce_str": newNonce(), "sign_type": string(c.signType),
 	}
-	for name, value := range fields {
-		sealed[name] = value
-	}
+	maps.Copy(sealed, fields)
 	sealed[fieldSign] = c.key.sign(sealed, c.signType)
 	return sealed
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/tongbao-pay/tongbao/wechatpay"
 )
 
-func query(t *testing.T, answer func(r request, n int) (Fields, error)) (*Order, error, *provider) {
+func query(t *testing.T, answer func(r request, n int) (Fields, error)) (*Order, *provider, error) {
 	t.Helper()
 	p := newProvider(t, answer)
 	order, err := newClient(t, testConfig(p)).QueryOrder(t.Context(), OrderQuery{OutTradeNo: "VECM20240601000001"})
-	return order, err, p
+	return order, p, err
 }
 
 func TestRequestsAreSignedAsConfigured(t *testing.T) {
@@ -86,7 +86,7 @@ func TestAnswersThatAreNotBelieved(t *testing.T) {
 		"a page":                func(f Fields) { f["body"] = "<html></html>" },
 		"a bad gateway":         func(f Fields) { f["status"] = "502" },
 	} {
-		order, err, p := query(t, func(r request, _ int) (Fields, error) {
+		order, p, err := query(t, func(r request, _ int) (Fields, error) {
 			fields := orderIn(r, "SUCCESS")
 			spoil(fields)
 			return fields, nil
@@ -103,7 +103,7 @@ func TestAnswersThatAreNotBelieved(t *testing.T) {
 func TestAnswersAreBelievedUnderEitherAlgorithm(t *testing.T) {
 	t.Parallel()
 	for _, signType := range []string{"MD5", "HMAC-SHA256", ""} {
-		order, err, _ := query(t, func(r request, _ int) (Fields, error) {
+		order, _, err := query(t, func(r request, _ int) (Fields, error) {
 			return paid(r, Fields{"trade_state": "SUCCESS", "sign_type": signType}), nil
 		})
 		if err != nil || order.TotalFee != 88 {
@@ -120,7 +120,7 @@ func TestRefusalsAreClassed(t *testing.T) {
 		"USERPAYING": wechatpay.OutcomeUnknown, "": wechatpay.OutcomeUnknown,
 		"FREQUENCY_LIMITED": wechatpay.OutcomeRetry, "FREQUENCY_LIMIT": wechatpay.OutcomeRetry, "BIZERR_NEED_RETRY": wechatpay.OutcomeRetry,
 	} {
-		_, err, _ := query(t, func(r request, _ int) (Fields, error) {
+		_, _, err := query(t, func(r request, _ int) (Fields, error) {
 			if code == "" {
 				return done(r, Fields{"result_code": "FAIL"}), nil
 			}
@@ -134,7 +134,7 @@ func TestRefusalsAreClassed(t *testing.T) {
 
 func TestRefusalThatIsNotSignedSaysOnlyThatItWasNotTaken(t *testing.T) {
 	t.Parallel()
-	_, err, p := query(t, func(request, int) (Fields, error) {
+	_, p, err := query(t, func(request, int) (Fields, error) {
 		return Fields{"return_code": "FAIL", "return_msg": "签名错误"}, nil
 	})
 	provider, ok := errors.AsType[*Error](err)
@@ -217,7 +217,7 @@ func TestCallsEndWithTheirTime(t *testing.T) {
 
 func TestErrorsNeverHoldTheKey(t *testing.T) {
 	t.Parallel()
-	_, err, _ := query(t, func(r request, _ int) (Fields, error) {
+	_, _, err := query(t, func(r request, _ int) (Fields, error) {
 		fields := orderIn(r, "SUCCESS")
 		fields["sign"] = "0"
 		return fields, nil

@@ -166,9 +166,13 @@ func (c Config) validate() error {
 		name  string
 		value time.Duration
 	}{
-		{"QueryTimeout", c.QueryTimeout}, {"WriteTimeout", c.WriteTimeout}, {"BillTimeout", c.BillTimeout},
-		{"PollEvery", c.PollEvery}, {"PollTimeout", c.PollTimeout},
-		{"ReverseAfter", c.ReverseAfter}, {"ReverseTimeout", c.ReverseTimeout},
+		{"QueryTimeout", c.QueryTimeout},
+		{"WriteTimeout", c.WriteTimeout},
+		{"BillTimeout", c.BillTimeout},
+		{"PollEvery", c.PollEvery},
+		{"PollTimeout", c.PollTimeout},
+		{"ReverseAfter", c.ReverseAfter},
+		{"ReverseTimeout", c.ReverseTimeout},
 	} {
 		if d.value < 0 {
 			v.add(d.name, "must not be negative")

@@ -47,7 +47,7 @@ const (
 	CodeInvalidRequest      = "INVALID_REQUEST"
 )
 
-// ErrReversed: the order of a code payment was reversed. Nothing was taken from the payer, or it went back in full; take the next
+// ErrReversed says that the order of a code payment was reversed. Nothing was taken from the payer, or it went back in full; take the next
 // payment under a new number with a new code.
 var ErrReversed = errors.New("wechatpay/v2: the order was reversed")
 

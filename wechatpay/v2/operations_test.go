@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -220,10 +221,7 @@ func TestNotificationsThatAreRefused(t *testing.T) {
 		"return_code": "SUCCESS", "result_code": "SUCCESS", "mch_id": testMchID, "out_trade_no": "VEC1", "total_fee": "1", "transaction_id": "42",
 	})
 	change := func(name, value string) string {
-		fields := Fields{}
-		for k, v := range payment {
-			fields[k] = v
-		}
+		fields := maps.Clone(payment)
 		fields[name] = value
 		return writeXML(fields)
 	}
