@@ -26,7 +26,7 @@ func (b *bundle) library() *wechatpay.Client {
 	w := b.wechatpay()
 	return newClient(b.t, wechatpay.Config{
 		MchID: w.MchID, SerialNo: w.MerchantSerialNo, Signer: b.merchant, APIv3Key: w.APIv3Key, BaseURL: w.BaseURL, BackupURL: w.BackupURL,
-		PublicKeys: map[string]*rsa.PublicKey{w.PublicKeyID: b.publicKey()}, DownloadCertificates: true,
+		PublicKeys: map[string]*rsa.PublicKey{w.PublicKeyID: b.publicKey()}, DownloadCertificates: true, CodepayV3: true,
 	})
 }
 

@@ -218,7 +218,7 @@ func (p *Provider) checkPayer(r prepayRequest, c *call) *apiError {
 		return nil
 	}
 	for _, id := range []struct{ name, value string }{{"openid", r.Payer.OpenID}, {"sp_openid", r.Payer.SpOpenID}, {"sub_openid", r.Payer.SubOpenID}} {
-		if id.value != "" && (len(id.value) != 28 || id.value[0] != 'o') {
+		if id.value != "" && !openIDShaped(id.value) {
 			return paramError(internalNoOpenID, fieldDetail{Field: "/payer/" + id.name, Value: id.value, Issue: "not an openid of this appid", Location: "body"})
 		}
 	}
