@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/wechatpay-apiv3/wechatpay-go/core"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/notify"
 	"github.com/wechatpay-apiv3/wechatpay-go/services/partnerpayments"
 	"github.com/wechatpay-apiv3/wechatpay-go/services/partnerpayments/jsapi"
@@ -24,9 +23,9 @@ func TestOfficialPartner(t *testing.T) {
 		place := func(t *testing.T, number string) {
 			t.Helper()
 			answer, _, err := service.Prepay(t.Context(), native.PrepayRequest{
-				SpAppid: core.String(w.AppID), SpMchid: core.String(w.MchID), SubAppid: core.String(sub.AppID), SubMchid: core.String(sub.MchID),
-				Description: core.String(description), OutTradeNo: core.String(number), NotifyUrl: core.String(b.receiver.url()),
-				Amount: &native.Amount{Total: core.Int64(100), Currency: core.String("CNY")},
+				SpAppid: new(w.AppID), SpMchid: new(w.MchID), SubAppid: new(sub.AppID), SubMchid: new(sub.MchID),
+				Description: new(description), OutTradeNo: new(number), NotifyUrl: new(b.receiver.url()),
+				Amount: &native.Amount{Total: new(int64(100)), Currency: new("CNY")},
 			})
 			must(t, "prepay", err)
 			if answer.CodeUrl == nil || *answer.CodeUrl == "" {
@@ -36,7 +35,7 @@ func TestOfficialPartner(t *testing.T) {
 		query := func(t *testing.T, number string) *partnerpayments.Transaction {
 			t.Helper()
 			order, _, err := service.QueryOrderByOutTradeNo(t.Context(), native.QueryOrderByOutTradeNoRequest{
-				OutTradeNo: core.String(number), SpMchid: core.String(w.MchID), SubMchid: core.String(sub.MchID),
+				OutTradeNo: new(number), SpMchid: new(w.MchID), SubMchid: new(sub.MchID),
 			})
 			must(t, "query", err)
 			return order
@@ -52,15 +51,15 @@ func TestOfficialPartner(t *testing.T) {
 			want(t, "sub_mchid", *told.SubMchid, sub.MchID)
 			want(t, "sp_mchid", *told.SpMchid, w.MchID)
 			byID, _, err := service.QueryOrderById(t.Context(), native.QueryOrderByIdRequest{
-				TransactionId: told.TransactionId, SpMchid: core.String(w.MchID), SubMchid: core.String(sub.MchID),
+				TransactionId: told.TransactionId, SpMchid: new(w.MchID), SubMchid: new(sub.MchID),
 			})
 			must(t, "query by id", err)
 			sameFields(t, told, *byID)
 
 			refunds := refunddomestic.RefundsApiService{Client: sdk.client}
 			refund, _, err := refunds.Create(t.Context(), refunddomestic.CreateRequest{
-				SubMchid: core.String(sub.MchID), TransactionId: told.TransactionId, OutRefundNo: core.String("PARTNERR1"), NotifyUrl: core.String(b.receiver.url()),
-				Amount: &refunddomestic.AmountReq{Refund: core.Int64(40), Total: core.Int64(100), Currency: core.String("CNY")},
+				SubMchid: new(sub.MchID), TransactionId: told.TransactionId, OutRefundNo: new("PARTNERR1"), NotifyUrl: new(b.receiver.url()),
+				Amount: &refunddomestic.AmountReq{Refund: new(int64(40)), Total: new(int64(100)), Currency: new("CNY")},
 			})
 			must(t, "refund", err)
 			want(t, "status", *refund.Status, refunddomestic.STATUS_PROCESSING)
@@ -70,17 +69,17 @@ func TestOfficialPartner(t *testing.T) {
 			must(t, "notification", err)
 			want(t, "sub_mchid", content["sub_mchid"], sub.MchID)
 			queried, _, err := refunds.QueryByOutRefundNo(t.Context(), refunddomestic.QueryByOutRefundNoRequest{
-				OutRefundNo: core.String("PARTNERR1"), SubMchid: core.String(sub.MchID),
+				OutRefundNo: new("PARTNERR1"), SubMchid: new(sub.MchID),
 			})
 			must(t, "query the refund", err)
 			want(t, "status", *queried.Status, refunddomestic.STATUS_SUCCESS)
-			_, _, err = refunds.QueryByOutRefundNo(t.Context(), refunddomestic.QueryByOutRefundNoRequest{OutRefundNo: core.String("PARTNERR1")})
+			_, _, err = refunds.QueryByOutRefundNo(t.Context(), refunddomestic.QueryByOutRefundNoRequest{OutRefundNo: new("PARTNERR1")})
 			refused(t, "query as a merchant", err, 404, "RESOURCE_NOT_EXISTS")
 		})
 		t.Run("Closed", func(t *testing.T) {
 			place(t, "PARTNER0002")
 			_, err := service.CloseOrder(t.Context(), native.CloseOrderRequest{
-				OutTradeNo: core.String("PARTNER0002"), SpMchid: core.String(w.MchID), SubMchid: core.String(sub.MchID),
+				OutTradeNo: new("PARTNER0002"), SpMchid: new(w.MchID), SubMchid: new(sub.MchID),
 			})
 			must(t, "close", err)
 			want(t, "state", *query(t, "PARTNER0002").TradeState, "CLOSED")
@@ -88,16 +87,16 @@ func TestOfficialPartner(t *testing.T) {
 		t.Run("JSAPI", func(t *testing.T) {
 			service := jsapi.JsapiApiService{Client: sdk.client}
 			answer, _, err := service.PrepayWithRequestPayment(t.Context(), jsapi.PrepayRequest{
-				SpAppid: core.String(w.AppID), SpMchid: core.String(w.MchID), SubMchid: core.String(sub.MchID),
-				Description: core.String(description), OutTradeNo: core.String("PARTNER0003"), NotifyUrl: core.String(b.receiver.url()),
-				Amount: &jsapi.Amount{Total: core.Int64(100)}, Payer: &jsapi.Payer{SpOpenid: core.String(w.OpenID)},
+				SpAppid: new(w.AppID), SpMchid: new(w.MchID), SubMchid: new(sub.MchID),
+				Description: new(description), OutTradeNo: new("PARTNER0003"), NotifyUrl: new(b.receiver.url()),
+				Amount: &jsapi.Amount{Total: new(int64(100))}, Payer: &jsapi.Payer{SpOpenid: new(w.OpenID)},
 			}, w.AppID)
 			must(t, "prepay", err)
 			b.verifyByMerchant(*answer.PaySign, *answer.Appid, *answer.TimeStamp, *answer.NonceStr, *answer.Package)
 		})
 		t.Run("NotForItself", func(t *testing.T) {
 			_, _, err := service.QueryOrderByOutTradeNo(t.Context(), native.QueryOrderByOutTradeNoRequest{
-				OutTradeNo: core.String("PARTNER0001"), SpMchid: core.String(w.MchID), SubMchid: core.String(w.MchID),
+				OutTradeNo: new("PARTNER0001"), SpMchid: new(w.MchID), SubMchid: new(w.MchID),
 			})
 			refused(t, "query", err, 400, "INVALID_REQUEST")
 		})

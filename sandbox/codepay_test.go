@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -126,9 +127,7 @@ func TestCodepay(t *testing.T) {
 		body := b.codepayBody("ORDER0001", b.code("success"), 1000)
 		delete(body, "appid")
 		delete(body, "mchid")
-		for name, value := range of {
-			body[name] = value
-		}
+		maps.Copy(body, of)
 		paid := b.decode(b.merchant.must("POST", spTransactions+"/codepay", body).body)
 		want(t, "sub_mchid", paid["sub_mchid"], subMchID)
 		want(t, "balance", b.balance(subMchID, "unsettled"), 994)

@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"maps"
 	"net/url"
 	"strings"
 	"testing"
@@ -144,9 +145,7 @@ func TestPartnerRefusals(t *testing.T) {
 	spMchID := b.merchant.c.WeChatPay.MchID
 	change := func(changes object) object {
 		body := b.spBody("ORDER0001", 1)
-		for name, value := range changes {
-			body[name] = value
-		}
+		maps.Copy(body, changes)
 		return body
 	}
 	internal := func(t *testing.T, a answer, code string) {

@@ -1,8 +1,6 @@
 package wechatpaysim
 
-import (
-	"time"
-)
+import "time"
 
 // reverseWindow is how long after it was taken a code payment can be reversed (WeChat Pay, 撤销订单: 7天内).
 const reverseWindow = 7 * 24 * time.Hour
@@ -47,7 +45,8 @@ const (
 func (p *Provider) takeByCode(r codeOrder) (*order, codeRefusal) {
 	now := p.clock.Now()
 	if o := p.find(r.owner); o != nil {
-		return o, o.repeatByCode(r.parameters)
+		why := o.repeatByCode(r.parameters)
+		return o, why
 	}
 	code := p.paymentCodes[r.authCode]
 	switch {

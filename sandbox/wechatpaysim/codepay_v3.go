@@ -1,8 +1,6 @@
 package wechatpaysim
 
-import (
-	"net/http"
-)
+import "net/http"
 
 // codepayFields is the request of a payment by code (WeChat Pay APIv3, 付款码支付: 请求参数).
 func codepayFields(partner bool) []field {

@@ -1,10 +1,32 @@
 package wechatpaysim
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 	"unicode/utf8"
 )
+
+func FuzzUploadForm(f *testing.F) {
+	f.Add("multipart/form-data; boundary=b", []byte("--b\r\nContent-Disposition: form-data; name=\"meta\"\r\n\r\n{}\r\n--b\r\n"+
+		"Content-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\nx\r\n--b--\r\n"))
+	f.Add("multipart/form-data", []byte("--\r\n"))
+	f.Add("multipart/form-data; boundary=b", []byte("--b--"))
+	f.Add("application/json", []byte("{}"))
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		form := readForm(contentType, body)
+		if form == nil {
+			return
+		}
+		if form.meta == nil || form.file == nil || len(form.meta)+len(form.file) > len(body) {
+			t.Fatalf("read %+v", form)
+		}
+		c := &call{body: body, form: form}
+		if !bytes.Equal(c.signed(), form.meta) {
+			t.Fatal("more than meta is signed")
+		}
+	})
+}
 
 func FuzzPrepayBody(f *testing.F) {
 	f.Add([]byte(`{"appid":"wx8888888888888888","mchid":"1900009191","description":"d","out_trade_no":"VEC20240601000001","notify_url":"https://pay.example.com/n","amount":{"total":100,"currency":"CNY"},"payer":{"openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o"}}`))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -34,8 +35,8 @@ func readForm(contentType string, body []byte) *uploadForm {
 	form := &uploadForm{}
 	for {
 		part, err := reader.NextPart()
-		if err == io.EOF { //nolint:errorlint // NextPart documents io.EOF itself
-			break
+		if errors.Is(err, io.EOF) {
+			return form.whole()
 		}
 		if err != nil {
 			return nil
@@ -51,10 +52,14 @@ func readForm(contentType string, body []byte) *uploadForm {
 			form.fileName, form.contentType, form.file = part.FileName(), part.Header.Get("Content-Type"), content
 		}
 	}
-	if form.meta == nil || form.file == nil {
+}
+
+// whole returns the form if it has both parts, else nil.
+func (f *uploadForm) whole() *uploadForm {
+	if f.meta == nil || f.file == nil {
 		return nil
 	}
-	return form
+	return f
 }
 
 // signed is what of the body the merchant signs: all of it, but of an upload meta alone.
