@@ -266,7 +266,7 @@ func TestPaymentCodes(t *testing.T) {
 		next.merchant.must("POST", codepayPath, next.codepayBody("ORDER0003", unused, 10))
 		next.pay(object{"out_trade_no": "ORDER0001", "result": "success"})
 		want(t, "paid", next.books()["paid"], 20)
-		status, _ := next.control("POST", "/wechatpay/pay", object{"prepay_id": "wx", "result": "success"})
+		status, _ := next.control("POST", "/wechatpay/pay", object{"prepay_id": " ", "result": "success"})
 		want(t, "no order without a credential", status, 404)
 	})
 }
