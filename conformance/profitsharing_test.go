@@ -12,6 +12,7 @@ import (
 
 	"github.com/wechatpay-apiv3/wechatpay-go/core"
 	"github.com/wechatpay-apiv3/wechatpay-go/core/notify"
+	partnernative "github.com/wechatpay-apiv3/wechatpay-go/services/partnerpayments/native"
 	"github.com/wechatpay-apiv3/wechatpay-go/services/payments/native"
 	"github.com/wechatpay-apiv3/wechatpay-go/services/profitsharing"
 	"github.com/wechatpay-apiv3/wechatpay-go/utils"
@@ -168,6 +169,70 @@ func TestOfficialProfitSharing(t *testing.T) {
 			must(t, "query the ratio", err)
 			want(t, "max_ratio", *ratio.MaxRatio, 3000)
 		})
+	})
+}
+
+// TestOfficialProfitSharingForASubMerchant is partner mode (服务商模式): the SDK of the service provider and our library share the same
+// money of its sub-merchant.
+func TestOfficialProfitSharingForASubMerchant(t *testing.T) {
+	t.Parallel()
+	eachKeyMode(t, func(t *testing.T, b *bundle, sdk *official) {
+		w, other := b.wechatpay(), b.receivingMerchant()
+		ours, err := b.library().ForSubMerchant(wechatpay.SubMerchant{MchID: other.MchID, AppID: other.AppID})
+		must(t, "act for the sub-merchant", err)
+		payments := partnernative.NativeApiService{Client: sdk.client}
+		_, _, err = payments.Prepay(t.Context(), partnernative.PrepayRequest{
+			SpAppid: &w.AppID, SpMchid: &w.MchID, SubMchid: &other.MchID, Description: new(description), OutTradeNo: new("ORDER0001"),
+			NotifyUrl: new(b.receiver.url()), Amount: &partnernative.Amount{Total: core.Int64(1000)}, SettleInfo: &partnernative.SettleInfo{ProfitSharing: new(true)},
+		})
+		must(t, "prepay", err)
+		b.pay("ORDER0001")
+		b.advance(time.Minute)
+		order, err := ours.QueryOrderByOutTradeNo(t.Context(), "ORDER0001")
+		must(t, "query the order", err)
+
+		receivers := profitsharing.ReceiversApiService{Client: sdk.client}
+		_, _, err = receivers.AddReceiver(t.Context(), profitsharing.AddReceiverRequest{
+			Appid: &w.AppID, SubMchid: &other.MchID, Type: profitsharing.RECEIVERTYPE_MERCHANT_ID.Ptr(), Account: &w.MchID, Name: &w.Name,
+			RelationType: profitsharing.RECEIVERRELATIONTYPE_SERVICE_PROVIDER.Ptr(),
+		})
+		must(t, "add the service provider", err)
+		orders := profitsharing.OrdersApiService{Client: sdk.client}
+		_, _, err = orders.CreateOrder(t.Context(), profitsharing.CreateOrderRequest{
+			Appid: &w.AppID, SubMchid: &other.MchID, TransactionId: &order.TransactionID, OutOrderNo: new("SHARE1"), UnfreezeUnsplit: new(false),
+			Receivers: []profitsharing.CreateOrderReceiver{
+				{Type: new("MERCHANT_ID"), Account: &w.MchID, Amount: core.Int64(200), Description: new("服务费")},
+			},
+		})
+		must(t, "share", err)
+		b.advance(time.Minute)
+		theirs, _, err := orders.QueryOrder(t.Context(), profitsharing.QueryOrderRequest{
+			SubMchid: &other.MchID, TransactionId: &order.TransactionID, OutOrderNo: new("SHARE1"),
+		})
+		must(t, "query with the SDK", err)
+		want(t, "sub_mchid", *theirs.SubMchid, other.MchID)
+		shared, err := ours.QueryProfitSharing(t.Context(), order.TransactionID, "SHARE1")
+		must(t, "query with ours", err)
+		sameFields(t, shared, theirs)
+
+		back, err := ours.CreateProfitSharingReturn(t.Context(), wechatpay.ProfitSharingReturnRequest{
+			OutOrderNo: "SHARE1", OutReturnNo: "BACK1", ReturnMchID: w.MchID, Amount: 50, Description: "退回",
+		})
+		must(t, "return", err)
+		returns := profitsharing.ReturnOrdersApiService{Client: sdk.client}
+		queried, _, err := returns.QueryReturnOrder(t.Context(), profitsharing.QueryReturnOrderRequest{
+			SubMchid: &other.MchID, OutOrderNo: new("SHARE1"), OutReturnNo: new("BACK1"),
+		})
+		must(t, "query the return with the SDK", err)
+		sameFields(t, back, queried)
+		_, err = ours.UnfreezeProfitSharing(t.Context(), wechatpay.ProfitSharingUnfreezeRequest{
+			TransactionID: order.TransactionID, OutOrderNo: "FREE1", Description: "解冻全部剩余资金",
+		})
+		must(t, "release", err)
+		b.advance(time.Minute)
+		left, err := ours.QueryUnsplitAmount(t.Context(), order.TransactionID)
+		must(t, "query the amount", err)
+		want(t, "left", left, 0)
 	})
 }
 

@@ -115,17 +115,6 @@ func (s *sharer) sharingSettings(change object) {
 	s.settings(object{"profit_sharing": change})
 }
 
-// balance is what lies in a merchant's pot.
-func (s *sharer) balance(mchID, pot string) any {
-	s.t.Helper()
-	for _, a := range s.books()["accounts"].([]any) {
-		if at(a, "owner") == mchID && at(a, "account") == pot {
-			return at(a, "balance")
-		}
-	}
-	return 0
-}
-
 // part is the n-th receiver of a sharing order.
 func part(order object, n int) object { return order["receivers"].([]any)[n].(object) }
 

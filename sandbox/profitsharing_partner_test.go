@@ -28,7 +28,12 @@ func TestProfitSharingForASubMerchant(t *testing.T) {
 	s := setupSharing(t)
 	other := s.newOtherReceiver()
 	s.sharingSettings(object{"notify_urls": object{s.self: s.receiver.url("/sharing"), s.other.MchID: other.url("/sharing")}})
-	transaction := s.shareableParts(s.partnerBody("CART0001", 1000))[0]
+	order := s.spBody("ORDER0001", 1000)
+	order["settle_info"] = object{"profit_sharing": true}
+	s.merchant.must("POST", spTransactions+"/native", order)
+	transaction := s.pay(object{"out_trade_no": "ORDER0001", "result": "success"})["transaction_id"].(string)
+	s.receiver.wait(1)
+	s.advance(time.Minute)
 	provider := object{"type": "MERCHANT_ID", "account": s.self, "amount": 200, "description": "服务费"}
 	person := object{"type": "PERSONAL_SUB_OPENID", "account": s.person, "amount": 50, "description": "分给个人"}
 	body := s.sharingBody(transaction, "SHARE1", provider, person)
@@ -41,7 +46,10 @@ func TestProfitSharingForASubMerchant(t *testing.T) {
 		}
 		s.merchant.must("POST", sharingPath+"receivers/add", added)
 	}
-	s.shareRefused(transaction, "SHARE1", 404, "RESOURCE_NOT_EXISTS", s.toPerson(1)) // without sub_mchid it is another's order
+	s.shareRefused(transaction, "SHARE1", 400, "PARAM_ERROR", s.toPerson(1)) // without sub_mchid
+	s.settings(object{"sub_merchants_authorize": false})
+	s.merchant.refused("POST", sharingPath+"orders", body, 403, "NO_AUTH")
+	s.settings(object{"sub_merchants_authorize": true})
 	made := s.decode(s.merchant.must("POST", sharingPath+"orders", body).body)
 	want(t, "sub_mchid", made["sub_mchid"], s.other.MchID)
 	s.advance(3 * time.Second)

@@ -258,9 +258,9 @@ func TestProfitSharing(t *testing.T) {
 			{"NameInTheClear", changed(func(o object) {
 				o["receivers"] = []object{{"type": "PERSONAL_OPENID", "account": s.person, "name": "张三", "amount": 1, "description": "d"}}
 			}), 400, "PARAM_ERROR"},
-			{"ItselfAsSubMerchant", changed(func(o object) { o["sub_mchid"] = s.self }), 403, "NO_AUTH"},
+			{"ItselfAsSubMerchant", changed(func(o object) { o["sub_mchid"] = s.self }), 400, "INVALID_REQUEST"},
 			{"SubAppWithoutSubMerchant", changed(func(o object) { o["sub_appid"] = s.other.AppID }), 400, "PARAM_ERROR"},
-			{"OrderThatIsNotTheSubMerchants", changed(func(o object) { o["sub_mchid"] = s.other.MchID }), 404, "RESOURCE_NOT_EXISTS"},
+			{"OrderThatIsNotTheSubMerchants", changed(func(o object) { o["sub_mchid"] = s.other.MchID }), 400, "INVALID_REQUEST"},
 		} {
 			s.merchant.refused("POST", sharingPath+"orders", c.body, c.status, c.code)
 		}
@@ -268,7 +268,7 @@ func TestProfitSharing(t *testing.T) {
 		s.merchant.refused("GET", sharingPath+"orders/NONE", nil, 400, "PARAM_ERROR")
 		s.merchant.refused("GET", sharingPath+"transactions/"+plain+"/amounts", nil, 400, "INVALID_REQUEST")
 		s.merchant.refused("GET", sharingPath+"transactions/42/amounts", nil, 400, "INVALID_REQUEST")
-		s.merchant.refused("GET", sharingPath+"merchant-configs/"+s.self, nil, 403, "NO_AUTH")
+		s.merchant.refused("GET", sharingPath+"merchant-configs/"+s.self, nil, 400, "INVALID_REQUEST")
 		want(t, "nothing was shared", s.unsplit(transaction), 994)
 		s.sharingSettings(object{"enabled": false})
 		s.merchant.refused("POST", sharingPath+"orders", s.sharingBody(transaction, "SHARE1", s.toMerchant(1)), 403, "NO_AUTH")
@@ -353,7 +353,7 @@ func TestProfitSharingReceivers(t *testing.T) {
 			{"AnotherAppOfTheSubMerchant", changed(s.personReceiver(), func(o object) {
 				o["sub_mchid"], o["sub_appid"] = s.other.MchID, "wx0000000000000000"
 			}), 400, "INVALID_REQUEST"},
-			{"NoSubMerchant", changed(s.personReceiver(), func(o object) { o["sub_mchid"] = "1900000000" }), 403, "NO_AUTH"},
+			{"NoSubMerchant", changed(s.personReceiver(), func(o object) { o["sub_mchid"] = "1900000000" }), 400, "MCH_NOT_EXISTS"},
 		} {
 			s.merchant.refused("POST", sharingPath+"receivers/add", c.body, c.status, c.code)
 		}
