@@ -36,7 +36,7 @@ func (p *Provider) getSharing(w http.ResponseWriter, r *http.Request) {
 		control.Refuse(w, http.StatusNotFound, control.Problem{Error: "the provider has no sharing of this out_order_no"})
 		return
 	}
-	view := p.sharingView(s)
+	view := s.view()
 	p.mu.Unlock()
 	control.Write(w, http.StatusOK, view)
 }
@@ -66,7 +66,7 @@ func (p *Provider) postSettleSharing(w http.ResponseWriter, r *http.Request) {
 	}
 	s.Outcome = OutcomeSuccess
 	p.finishSharing(s, body.Results, p.clock.Now())
-	view := p.sharingView(s)
+	view := s.view()
 	p.mu.Unlock()
 	control.Write(w, http.StatusOK, view)
 }

@@ -92,7 +92,7 @@ func (p *Provider) createSharing(c *call) (any, *apiError) {
 	}
 	f.Requests++
 	p.acceptSharing(o, f, s, now)
-	return p.sharingView(s), nil
+	return s.view(), nil
 }
 
 // unfreeze releases what is left of an order to its merchant (WeChat Pay APIv3, 解冻剩余资金). It is a sharing like any other
@@ -133,7 +133,7 @@ func (p *Provider) unfreeze(c *call) (any, *apiError) {
 		Parts: []sharingPart{{Type: receiverMerchant, Account: o.MchID, Amount: f.Left, Description: r.Description}},
 	}
 	p.acceptSharing(o, f, s, now)
-	return p.sharingView(s), nil
+	return s.view(), nil
 }
 
 // openPart checks one receiver and decrypts its name.
@@ -152,12 +152,12 @@ func (p *Provider) openPart(c *call, i int, r *sharingRequest) *apiError {
 func (p *Provider) repeatedSharing(n merchantNo, parameters string) (any, *apiError) {
 	made := p.sharings[n]
 	if made == nil {
-		return nil, nil //nolint:nilnil // a number that is new is neither
+		return nil, nil
 	}
 	if made.Parameters != parameters {
 		return nil, invalidRequest(internalDifferentRepeat, "分账单号已存在，且参数与首次请求时不一致", "the parameters differ from those of the first request under this out_order_no")
 	}
-	return p.sharingView(made), nil
+	return made.view(), nil
 }
 
 // sharable says what stands against any request on the frozen money of an order. The caller holds the lock.
@@ -250,7 +250,7 @@ func (p *Provider) querySharing(c *call) (any, *apiError) {
 	if s == nil || s.TransactionID != transactionID {
 		return nil, noResource("分账单不存在", "the sharing order does not exist")
 	}
-	return p.sharingView(s), nil
+	return s.view(), nil
 }
 
 // sharingView is a sharing order as the provider answers it.
@@ -275,7 +275,8 @@ type sharingPartView struct {
 	DetailID    string `json:"detail_id"`
 }
 
-func (p *Provider) sharingView(s *sharing) sharingView {
+// view shows the sharing. The caller holds the lock.
+func (s *sharing) view() sharingView {
 	v := sharingView{
 		TransactionID: s.TransactionID, OutOrderNo: s.OutOrderNo, OrderID: s.OrderID, State: s.State, Receivers: []sharingPartView{},
 	}
