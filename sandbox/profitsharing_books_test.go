@@ -18,7 +18,7 @@ func TestProfitSharingSurvivesARestart(t *testing.T) {
 	s.share(transaction, "SHARE2", s.toPerson(100)) // still processed
 	books, left := s.books(), s.unsplit(transaction)
 
-	next := sharerOf(s.again())
+	next := sharerOf(s.againAt(s.real))
 	want(t, "books", next.books(), books)
 	want(t, "left", next.unsplit(transaction), left)
 	want(t, "max_ratio", at(next.ok("GET", "/wechatpay/settings", nil), "profit_sharing", "max_ratio"), 5000)
@@ -50,7 +50,7 @@ func TestSharingBooksBalanceWhateverHappens(t *testing.T) {
 			if before["shared"].(float64) == 0 || before["available"].(float64) == 0 {
 				t.Errorf("a history in which nothing was shared: %v", before)
 			}
-			want(t, "books after a restart", s.again().books(), before)
+			want(t, "books after a restart", s.againAt(s.real).books(), before)
 		})
 	}
 }

@@ -20,6 +20,7 @@ type sharer struct {
 	self   string // mchid
 	other  sandbox.SubMerchantCredentials
 	person string // openid
+	real   func() time.Time
 }
 
 // setupSharing starts a sandbox with both receivers added. Its clock moves only when it is moved, so that what must happen within
@@ -30,6 +31,7 @@ func setupSharing(t *testing.T) *sharer {
 	c := config(newDir(t))
 	c.Real = func() time.Time { return started }
 	s := sharerOf(run(t, c))
+	s.real = c.Real
 	s.merchant.must("POST", sharingPath+"receivers/add", s.merchantReceiver(s.other.Name))
 	s.merchant.must("POST", sharingPath+"receivers/add", s.personReceiver())
 	return s
@@ -38,7 +40,7 @@ func setupSharing(t *testing.T) *sharer {
 func sharerOf(b *bundle) *sharer {
 	w := b.sandbox.Credentials().WeChatPay
 	b.merchant.serial = w.PublicKeyID
-	return &sharer{b, w.AppID, w.MchID, w.SubMerchants[0], w.OpenID}
+	return &sharer{bundle: b, appID: w.AppID, self: w.MchID, other: w.SubMerchants[0], person: w.OpenID}
 }
 
 // sealed encrypts a name for the provider.

@@ -14,9 +14,16 @@ import (
 // again ends the sandbox and starts it anew on the same directory, with the same receiver.
 func (b *bundle) again() *bundle {
 	b.t.Helper()
-	dir := filepath.Dir(b.sandbox.Credentials().Path("credentials.json"))
+	return b.againAt(nil)
+}
+
+// againAt is again on a clock of the test's choice.
+func (b *bundle) againAt(real func() time.Time) *bundle {
+	b.t.Helper()
+	c := config(filepath.Dir(b.sandbox.Credentials().Path("credentials.json")))
+	c.Real = real
 	b.stop()
-	next := run(b.t, config(dir))
+	next := run(b.t, c)
 	next.receiver.server.Close()
 	next.receiver = b.receiver
 	return next
