@@ -49,7 +49,7 @@ func (p *Provider) unifiedOrder(c *v2Call) (v2Message, *v2Error) {
 		}
 	} else {
 		o = newOrderV2(c, product, now)
-		o.NotifyURL, o.OpenID, o.Parameters, o.ExpiresAt = m["notify_url"], m["openid"], parameters, lifetime(now, expires)
+		o.NotifyURL, o.OpenID, o.Parameters, o.ExpiresAt = m["notify_url"], m["openid"], parameters, lifetime(now, expires, p.settings.OrderLifeMax.Std())
 		p.orders[n] = o
 	}
 	p.renew(o, now)
