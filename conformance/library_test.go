@@ -91,9 +91,10 @@ func (j *judge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(answer)) // a client who has gone fails its own test
 }
 
-// openFields has the SDK decrypt the sensitive fields of an abnormal refund and of sharings.
+// openFields has the SDK decrypt the sensitive fields of an abnormal refund, of sharings and of a transfer.
 func (j *judge) openFields(r *http.Request, body []byte) {
 	j.openNames(r, body)
+	j.openUserName(r, body)
 	if !strings.HasSuffix(r.URL.Path, "/apply-abnormal-refund") {
 		return
 	}
@@ -110,6 +111,22 @@ func (j *judge) openFields(r *http.Request, body []byte) {
 	want(j.t, "bank_account", fmt.Sprint(account, err), "6222020000000000000<nil>")
 	name, err := utils.DecryptOAEP(fields.RealName, key)
 	want(j.t, "real_name", fmt.Sprint(name, err), "张三<nil>")
+}
+
+func (j *judge) openUserName(r *http.Request, body []byte) {
+	if !strings.HasSuffix(r.URL.Path, "/transfer-bills") {
+		return
+	}
+	var fields struct {
+		UserName string `json:"user_name"`
+	}
+	key := j.decrypter[r.Header.Get("Wechatpay-Serial")]
+	if err := json.Unmarshal(body, &fields); err != nil || key == nil {
+		j.t.Errorf("transfer: %v, for the key %q", err, r.Header.Get("Wechatpay-Serial"))
+		return
+	}
+	name, err := utils.DecryptOAEP(fields.UserName, key)
+	want(j.t, "user_name", fmt.Sprint(name, err), "张三<nil>")
 }
 
 // sign signs an answer or a notification with the SDK's signer and the provider's key of the serial.
@@ -147,6 +164,8 @@ const (
 		`"out_trade_no":"ORDER_|*-0001","channel":"ORIGINAL","user_received_account":"支付用户零钱","create_time":"2024-06-01T08:00:30+08:00",` +
 		`"status":"PROCESSING","amount":{"total":100,"refund":40,"payer_total":100,"payer_refund":40,"settlement_refund":40,"settlement_total":100,` +
 		`"discount_refund":0,"currency":"CNY"}}`
+	judgedTransfer = `{"mch_id":"1900009191","out_bill_no":"BILL0001","transfer_bill_no":"1330000071100999991182020050700019480001",` +
+		`"state":"WAIT_USER_CONFIRM","package_info":"affffddafdfafddffda==","create_time":"2024-06-01T08:00:30+08:00"}`
 )
 
 func answerOf(path string) (status int, body string) {
@@ -165,6 +184,8 @@ func answerOf(path string) (status int, body string) {
 		return http.StatusOK, judgedSharing
 	case strings.HasPrefix(path, "/v3/refund/"):
 		return http.StatusOK, judgedRefund
+	case strings.HasPrefix(path, "/v3/fund-app/mch-transfer/"):
+		return http.StatusOK, judgedTransfer
 	}
 	return http.StatusOK, judgedOrder
 }
@@ -240,6 +261,20 @@ func TestLibraryIsUnderstoodByTheSDK(t *testing.T) {
 					return err
 				},
 				"query refund": func() error { _, err := client.QueryRefund(t.Context(), "REFUND_|*@-1"); return err },
+				"transfer": func() error {
+					_, err := client.CreateTransfer(t.Context(), wechatpay.TransferRequest{
+						AppID: order.AppID, OutBillNo: "BILL0001", TransferSceneID: "1000", OpenID: "oUpF8uMuAJO_M2pxb1Q9zNjWeS6o",
+						UserName: "张三", TransferAmount: 200_000, TransferRemark: "奖励",
+						TransferSceneReportInfos: []wechatpay.TransferSceneReportInfo{{InfoType: "活动名称", InfoContent: "有礼"}},
+					})
+					return err
+				},
+				"query transfer": func() error { _, err := client.QueryTransferByOutBillNo(t.Context(), "BILL0001"); return err },
+				"query transfer by transfer_bill_no": func() error {
+					_, err := client.QueryTransferByTransferBillNo(t.Context(), "1330000071100999991182020050700019480001")
+					return err
+				},
+				"cancel transfer": func() error { _, err := client.CancelTransfer(t.Context(), "BILL0001"); return err },
 			}
 			for what, call := range calls {
 				must(t, what, call())

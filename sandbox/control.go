@@ -151,7 +151,7 @@ type journalPage struct {
 
 func (s *Sandbox) getJournal(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	allowed := []string{"out_trade_no", "out_refund_no", "operation", "kind", "notification_id", "after", "limit"}
+	allowed := []string{"out_trade_no", "out_refund_no", "out_bill_no", "operation", "kind", "notification_id", "after", "limit"}
 	for name := range query {
 		if !slices.Contains(allowed, name) {
 			control.Refuse(w, http.StatusBadRequest, control.Problem{Error: "the journal has no such filter", Field: name, Allowed: allowed})
@@ -159,7 +159,7 @@ func (s *Sandbox) getJournal(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	filter := journal.Filter{
-		OutTradeNo: query.Get("out_trade_no"), OutRefundNo: query.Get("out_refund_no"), Operation: query.Get("operation"),
+		OutTradeNo: query.Get("out_trade_no"), OutRefundNo: query.Get("out_refund_no"), OutBillNo: query.Get("out_bill_no"), Operation: query.Get("operation"),
 		Kind: query.Get("kind"), NotificationID: query.Get("notification_id"),
 	}
 	for _, name := range []string{"after", "limit"} {

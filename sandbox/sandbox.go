@@ -334,8 +334,8 @@ func (s *Sandbox) PhoneURL() string {
 	return s.phone.url()
 }
 
-// PhoneURLFor is the address of the page that opens a code: a code_url, an h5_url or a prepay_id. It is what stands in for scanning where
-// there is only a browser.
+// PhoneURLFor is the address of the page that opens a code: a code_url, an h5_url, a prepay_id or a transfer's package_info. It is
+// what stands in for scanning where there is only a browser.
 func (s *Sandbox) PhoneURLFor(code string) string {
 	return s.PhoneURL() + "/pay?code_url=" + url.QueryEscape(code)
 }

@@ -30,6 +30,7 @@ type Entry struct {
 	Target         string     `json:"target"` // the raw request target, or the notification's URL
 	OutTradeNo     string     `json:"out_trade_no,omitempty"`
 	OutRefundNo    string     `json:"out_refund_no,omitempty"`
+	OutBillNo      string     `json:"out_bill_no,omitempty"`
 	NotificationID string     `json:"notification_id,omitempty"`
 	Attempt        int        `json:"attempt,omitempty"`       // 1 for the first send
 	ScheduledFor   *time.Time `json:"scheduled_for,omitempty"` // when a notification was due
@@ -46,15 +47,16 @@ type Entry struct {
 
 // Filter selects entries; a zero field selects all.
 type Filter struct {
-	OutTradeNo, OutRefundNo, Operation, Kind, NotificationID string
-	After                                                    uint64 // only entries with a greater Seq
-	Limit                                                    int    // only the newest so many
+	OutTradeNo, OutRefundNo, OutBillNo, Operation, Kind, NotificationID string
+	After                                                               uint64 // only entries with a greater Seq
+	Limit                                                               int    // only the newest so many
 }
 
 func (f Filter) selects(e Entry) bool {
 	return e.Seq > f.After &&
 		(f.OutTradeNo == "" || f.OutTradeNo == e.OutTradeNo) &&
 		(f.OutRefundNo == "" || f.OutRefundNo == e.OutRefundNo) &&
+		(f.OutBillNo == "" || f.OutBillNo == e.OutBillNo) &&
 		(f.Operation == "" || f.Operation == e.Operation) &&
 		(f.Kind == "" || f.Kind == e.Kind) &&
 		(f.NotificationID == "" || f.NotificationID == e.NotificationID)

@@ -1,4 +1,5 @@
-// Package phone is the payer's phone: pages on which a person opens a code and pays, cancels or mistypes a password.
+// Package phone is the payer's phone: pages on which a person opens a code and pays, cancels or mistypes a password, and on which
+// a user takes or refuses a merchant's transfer.
 //
 // The pages are plain HTML forms without scripts or outside assets. They run on a port of their own: a payer's device may
 // reach them while the control API stays on loopback, and they never mix with the provider's protocol.
@@ -7,7 +8,7 @@ package phone
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed"
+	"embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -19,8 +20,8 @@ import (
 	"github.com/tongbao-pay/tongbao/sandbox/wechatpaysim"
 )
 
-//go:embed page.html
-var pageSource string
+//go:embed frame.html page.html transfer.html
+var pages embed.FS
 
 //go:embed phone.css
 var style string
@@ -32,25 +33,28 @@ const formBytesMax = 16 << 10
 type Cashier interface {
 	Checkout(code string) (wechatpaysim.Checkout, bool)
 	Pay(wechatpaysim.PayRequest) (wechatpaysim.Order, error)
+	Confirmation(packageInfo string) (wechatpaysim.Confirmation, bool)
+	ConfirmTransfer(packageInfo string) error
+	RefuseTransfer(packageInfo string) error
 }
 
 // Phone serves the pages. It is safe for concurrent use.
 type Phone struct {
 	cashier Cashier
-	page    *template.Template
+	pages   *template.Template
 	policy  string
 }
 
 // New returns a phone that pays at the cashier.
 func New(cashier Cashier) (*Phone, error) {
-	page, err := template.New("page").Parse(pageSource)
+	parsed, err := template.ParseFS(pages, "*.html")
 	if err != nil {
 		return nil, fmt.Errorf("phone: %w", err)
 	}
 	digest := sha256.Sum256([]byte(style))
 	policy := "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; style-src 'sha256-" +
 		base64.StdEncoding.EncodeToString(digest[:]) + "'"
-	return &Phone{cashier: cashier, page: page, policy: policy}, nil
+	return &Phone{cashier: cashier, pages: parsed, policy: policy}, nil
 }
 
 // Handler returns the pages; requests that another site's page sends are refused.
@@ -60,6 +64,8 @@ func (p *Phone) Handler() http.Handler {
 	mux.HandleFunc("GET /pay", p.checkout)
 	mux.HandleFunc("POST /pay", p.act)
 	mux.HandleFunc("GET /result", p.result)
+	mux.HandleFunc("GET /transfer", p.transfer)
+	mux.HandleFunc("POST /transfer", p.actOnTransfer)
 	mux.HandleFunc("GET /cgi-bin/mmpayweb-bin/checkmweb", p.h5)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		p.show(w, http.StatusNotFound, view{Mark: "!", Title: "页面不存在", English: "There is no such page", Home: true})
@@ -89,6 +95,20 @@ type view struct {
 // subOrder is one part of a combined payment (合单支付).
 type subOrder struct {
 	Merchant, Description, Amount string
+}
+
+// Receives reports whose phone it is: the payer's.
+func (view) Receives() bool { return false }
+
+// Heading is the title of the window.
+func (v view) Heading() string {
+	switch {
+	case v.Title != "":
+		return v.Title
+	case v.PrepayID != "":
+		return "确认支付"
+	}
+	return "打开付款码"
 }
 
 func (p *Phone) home(w http.ResponseWriter, _ *http.Request) {
@@ -125,6 +145,10 @@ func seeOther(w http.ResponseWriter, location string) {
 func (p *Phone) open(w http.ResponseWriter, code, back string) {
 	c, ok := p.cashier.Checkout(code)
 	if !ok {
+		if _, transfer := p.cashier.Confirmation(code); transfer {
+			seeOther(w, "transfer?"+url.Values{"package": {code}}.Encode())
+			return
+		}
 		p.show(w, http.StatusNotFound, view{Mark: "?", Title: "找不到这个订单", English: "No order belongs to this code", Redirect: back, Home: true})
 		return
 	}
@@ -137,7 +161,7 @@ func (p *Phone) open(w http.ResponseWriter, code, back string) {
 		v.Mark, v.Title, v.English, v.Home = "!", "无法支付", "Cannot be paid: "+c.Why, true
 	default:
 		v.PrepayID = c.PrepayID
-		v.Expires = c.ExpiresAt.In(time.FixedZone("CST", 8*60*60)).Format("01-02 15:04 UTC-07")
+		v.Expires = moment(c.ExpiresAt)
 		v.Left = left(c.ExpiresAt.Sub(c.Now))
 	}
 	p.show(w, http.StatusOK, v)
@@ -228,8 +252,12 @@ func (p *Phone) show(w http.ResponseWriter, status int, v view) {
 	if v.Tone == "" {
 		v.Tone = "neutral"
 	}
+	p.write(w, status, "page.html", v)
+}
+
+func (p *Phone) write(w http.ResponseWriter, status int, name string, v any) {
 	var page bytes.Buffer
-	if err := p.page.Execute(&page, v); err != nil {
+	if err := p.pages.ExecuteTemplate(&page, name, v); err != nil {
 		http.Error(w, "the page could not be made", http.StatusInternalServerError)
 		return
 	}

@@ -25,6 +25,7 @@ const (
 	codeUnavailable    = "SERVICE_UNAVAILABLE"
 	codeUserPaying     = "USERPAYING"
 	codeOutTradeNoUsed = "OUT_TRADE_NO_USED"
+	codeAlreadyExists  = "ALREADY_EXISTS"
 )
 
 // Internal codes: the end of the Request-ID of an error answer.

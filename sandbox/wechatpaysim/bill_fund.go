@@ -125,8 +125,8 @@ func businessOf(kind string) (name, businessType string) {
 		"profitsharing":          {"分账", "分账"},
 		"profitsharing_unfreeze": {"分账解冻", "分账"},
 		"profitsharing_return":   {"分账回退", "分账"},
-		"transfer":               {"商家转账", "商家转账"},
-		"transfer_returned":      {"商家转账退回", "商家转账"},
+		postTransfer:             {"商家转账", "商家转账"},
+		postTransferReturned:     {"商家转账退回", "商家转账"},
 	}
 	if known, ok := words[kind]; ok {
 		return known[0], known[1]

@@ -20,6 +20,7 @@ type books struct {
 	paymentCodes  map[string]*PaymentCode
 	sharingTables
 	billTables
+	transferTables
 	ledger
 }
 
@@ -27,28 +28,30 @@ func newBooks() books {
 	return books{
 		orders: map[merchantNo]*order{}, byTransaction: map[string]*order{}, byCredential: map[string]merchantNo{},
 		refunds: map[merchantNo]*refund{}, byRefundID: map[string]*refund{}, combineOrders: map[merchantNo]*combineOrder{},
-		paymentCodes: map[string]*PaymentCode{}, sharingTables: newSharingTables(), billTables: newBillTables(), ledger: newLedger(),
+		paymentCodes: map[string]*PaymentCode{}, sharingTables: newSharingTables(), billTables: newBillTables(), transferTables: newTransferTables(),
+		ledger: newLedger(),
 	}
 }
 
 // Totals are the provider's books in numbers, in fen and over all merchants. They keep
 //
-//	Paid - Refunded - Refunding - Shared - Transferred - Fees + ToppedUp - Withdrawn = Balance
+//	Paid - Refunded - Refunding - Shared - Transferred - Transferring - Fees + ToppedUp - Withdrawn = Balance
 //	Unsettled + Available + Frozen + Operation = Balance
 type Totals struct {
-	Paid        int64 `json:"paid"`        // all orders that were ever paid
-	Refunded    int64 `json:"refunded"`    // refunds that succeeded
-	Refunding   int64 `json:"refunding"`   // refunds accepted and not settled, abnormal ones included
-	Shared      int64 `json:"shared"`      // 分账, to receivers who are no merchants here
-	Transferred int64 `json:"transferred"` // 商家转账
-	Fees        int64 `json:"fees"`        // kept by the provider, what it gave back with refunds already subtracted
-	ToppedUp    int64 `json:"topped_up"`
-	Withdrawn   int64 `json:"withdrawn"`
-	Unsettled   int64 `json:"unsettled"` // paid and not yet settled to the merchant: refunds come from here
-	Available   int64 `json:"available"` // refunds with funds_account=AVAILABLE come from here
-	Frozen      int64 `json:"frozen"`    // waits to be shared
-	Operation   int64 `json:"operation"` // 运营账户: transfers come from here
-	Balance     int64 `json:"balance"`
+	Paid         int64 `json:"paid"`         // all orders that were ever paid
+	Refunded     int64 `json:"refunded"`     // refunds that succeeded
+	Refunding    int64 `json:"refunding"`    // refunds accepted and not settled, abnormal ones included
+	Shared       int64 `json:"shared"`       // 分账, to receivers who are no merchants here
+	Transferred  int64 `json:"transferred"`  // 商家转账
+	Transferring int64 `json:"transferring"` // 商家转账, locked until the user has it or it comes back
+	Fees         int64 `json:"fees"`         // kept by the provider, what it gave back with refunds already subtracted
+	ToppedUp     int64 `json:"topped_up"`
+	Withdrawn    int64 `json:"withdrawn"`
+	Unsettled    int64 `json:"unsettled"` // paid and not yet settled to the merchant: refunds come from here
+	Available    int64 `json:"available"` // refunds with funds_account=AVAILABLE come from here
+	Frozen       int64 `json:"frozen"`    // waits to be shared
+	Operation    int64 `json:"operation"` // 运营账户: transfers come from here
+	Balance      int64 `json:"balance"`
 }
 
 // AccountBalance is one account of the ledger. Over all accounts the balances add up to nothing: what the merchants have is what
@@ -68,6 +71,7 @@ type Books struct {
 	Orders     int              `json:"orders"`
 	PaidOrders int              `json:"paid_orders"`
 	Refunds    int              `json:"refunds"`
+	Transfers  int              `json:"transfers"`
 	Consistent bool             `json:"consistent"`         // ledger and rows agree, and no rule was ever broken
 	Problems   []string         `json:"problems,omitempty"` // what does not
 }
@@ -76,7 +80,7 @@ type Books struct {
 func (p *Provider) Books() Books {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	b := Books{Totals: p.totals(), Postings: len(p.postings), Orders: len(p.orders), Refunds: len(p.refunds), Problems: slices.Clone(p.broken)}
+	b := Books{Totals: p.totals(), Postings: len(p.postings), Orders: len(p.orders), Refunds: len(p.refunds), Transfers: len(p.transfers), Problems: slices.Clone(p.broken)}
 	for a, amount := range p.balances {
 		b.Accounts = append(b.Accounts, AccountBalance{a.Owner, a.Pot, amount})
 		b.Sum += amount
@@ -98,7 +102,7 @@ func (p *Provider) Books() Books {
 func (p *Provider) totals() Totals {
 	t := Totals{
 		Paid: -p.balance("", potPaid), Refunded: p.balance("", potRefunded), Refunding: p.sum(potRefunding), Shared: p.balance("", potShared),
-		Transferred: p.balance("", potTransferred), Fees: p.balance("", potFees), ToppedUp: -p.balance("", potToppedUp), Withdrawn: p.balance("", potWithdrawn),
+		Transferred: p.balance("", potTransferred), Transferring: p.sum(potTransferring), Fees: p.balance("", potFees), ToppedUp: -p.balance("", potToppedUp), Withdrawn: p.balance("", potWithdrawn),
 		Unsettled: p.sum(potUnsettled), Available: p.sum(potAvailable), Frozen: p.sum(potFrozen), Operation: p.sum(potOperation),
 	}
 	t.Balance = t.Unsettled + t.Available + t.Frozen + t.Operation
@@ -139,10 +143,18 @@ func (p *Provider) disagreements(t Totals) []string {
 		}
 		fees -= r.FeeBack
 	}
+	transferred, transferring := p.sumTransfers()
 	for _, row := range []struct {
 		name         string
 		ledger, rows int64
-	}{{"paid", t.Paid, paid}, {"fees", t.Fees, fees}, {"refunded", t.Refunded, refunded}, {"refunding", t.Refunding, refunding}} {
+	}{
+		{"paid", t.Paid, paid},
+		{"fees", t.Fees, fees},
+		{"refunded", t.Refunded, refunded},
+		{"refunding", t.Refunding, refunding},
+		{"transferred", t.Transferred, transferred},
+		{"transferring", t.Transferring, transferring},
+	} {
 		if row.ledger != row.rows {
 			problems = append(problems, fmt.Sprintf("%s: the ledger says %d, the rows say %d", row.name, row.ledger, row.rows))
 		}

@@ -30,7 +30,7 @@ func (p *Provider) controlCalls() []controlCall {
 		{"GET /wechatpay/switch", p.getSwitch},
 		{"POST /wechatpay/switch", p.postSwitch},
 	}
-	return slices.Concat(calls, p.combineControlCalls(), p.sharingControlCalls(), p.billControlCalls())
+	return slices.Concat(calls, p.combineControlCalls(), p.sharingControlCalls(), p.billControlCalls(), p.transferControlCalls())
 }
 
 // HandleControl adds to mux what a test does to the provider, under /wechatpay/, and returns the routes.

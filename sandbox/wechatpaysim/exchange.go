@@ -34,6 +34,7 @@ type call struct {
 	outTradeNo  string // for the journal and for faults; empty where the request names none
 	outRefundNo string
 	form        *uploadForm // of an upload; nil: the body is none
+	outBillNo   string
 }
 
 // decode copies the fields into a struct: those that were checked, not the raw body, which may say a thing twice.
@@ -69,14 +70,14 @@ func (p *Provider) serve(host string, op operation, w http.ResponseWriter, r *ht
 		c.form = readForm(r.Header.Get("Content-Type"), c.body)
 	}
 	p.identify(c)
-	entry.OutTradeNo, entry.OutRefundNo, entry.Request = c.outTradeNo, c.outRefundNo, string(c.signed())
+	entry.OutTradeNo, entry.OutRefundNo, entry.OutBillNo, entry.Request = c.outTradeNo, c.outRefundNo, c.outBillNo, string(c.signed())
 	behaviour := p.host(host)
 	if behaviour.State == HostDown { // its own door is shut; this is the one that hosts share by name
 		entry.Error = "the host is down"
 		p.journal.Add(entry)
 		cut(w, true)
 	}
-	rule, _ := p.faults.Take(Name, op.name, c.outTradeNo)
+	rule, _ := p.faults.Take(Name, op.name, cmp.Or(c.outTradeNo, c.outBillNo))
 	entry.Fault = string(rule.Effect)
 	pause(r.Context(), behaviour.Delay.Std()+rule.Delay.Std())
 	if rule.Effect == fault.Refuse || rule.Effect == fault.LoseRequest {
@@ -310,9 +311,10 @@ func (p *Provider) identify(c *call) {
 		CombineNo     string `json:"combine_out_trade_no"`
 		TransactionID string `json:"transaction_id"`
 		OutRefundNo   string `json:"out_refund_no"`
+		OutBillNo     string `json:"out_bill_no"`
 	}
 	if json.Unmarshal(c.body, &named) != nil {
-		named.OutTradeNo, named.CombineNo, named.TransactionID, named.OutRefundNo = "", "", "", ""
+		named.OutTradeNo, named.CombineNo, named.TransactionID, named.OutRefundNo, named.OutBillNo = "", "", "", "", ""
 	}
 	pathOr := func(name, value string) string {
 		if v := c.http.PathValue(name); v != "" {
@@ -322,8 +324,12 @@ func (p *Provider) identify(c *call) {
 	}
 	c.outTradeNo = cmp.Or(pathOr("out_trade_no", named.OutTradeNo), pathOr("combine_out_trade_no", named.CombineNo))
 	c.outRefundNo = pathOr("out_refund_no", named.OutRefundNo)
+	c.outBillNo = pathOr("out_bill_no", named.OutBillNo)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if t := p.byTransferBill[c.http.PathValue("transfer_bill_no")]; t != nil {
+		c.outBillNo = t.OutBillNo
+	}
 	if o := p.byTransaction[pathOr("transaction_id", named.TransactionID)]; o != nil {
 		c.outTradeNo = o.OutTradeNo
 	}

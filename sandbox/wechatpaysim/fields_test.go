@@ -53,3 +53,23 @@ func FuzzPrepayBody(f *testing.F) {
 		}
 	})
 }
+
+func FuzzTransferBody(f *testing.F) {
+	f.Add([]byte(`{"appid":"wx8888888888888888","out_bill_no":"BILL1","transfer_scene_id":"1000","openid":"oUpF8uMuAJO_M2pxb1Q9zNjWeS6o","transfer_amount":500,"transfer_remark":"r","transfer_scene_report_infos":[{"info_type":"a","info_content":"b"}],"user_recv_style":{"type":"RED_PACKET"}}`))
+	f.Add([]byte(`{"transfer_scene_report_infos":[]}`))
+	f.Add([]byte(`{"transfer_amount":-0}`))
+	fields := transferFields(true)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		body, err := decodeBody(raw)
+		if err != nil || checkFields("", body, fields, true) != nil {
+			return
+		}
+		var r transferRequest
+		if err := json.Unmarshal(encode(body), &r); err != nil {
+			t.Fatalf("a body that passed the checks does not decode: %v", err)
+		}
+		if r.TransferAmount < 1 || r.TransferAmount > amountMax || r.OutBillNo == "" || r.OpenID == "" || r.SubMchID == "" || len(r.ReportInfos) == 0 {
+			t.Fatalf("accepted %+v", r)
+		}
+	})
+}

@@ -12,11 +12,12 @@ import (
 
 // The pots a merchant's money lies in.
 const (
-	potUnsettled = "unsettled" // paid and not yet settled: refunds come from here
-	potAvailable = "available" // settled: refunds with funds_account=AVAILABLE come from here
-	potFrozen    = "frozen"    // waits to be shared (分账)
-	potOperation = "operation" // 运营账户: transfers come from here
-	potRefunding = "refunding" // of accepted refunds, on its way back
+	potUnsettled    = "unsettled"    // paid and not yet settled: refunds come from here
+	potAvailable    = "available"    // settled: refunds with funds_account=AVAILABLE come from here
+	potFrozen       = "frozen"       // waits to be shared (分账)
+	potOperation    = "operation"    // 运营账户: transfers come from here
+	potRefunding    = "refunding"    // of accepted refunds, on its way back
+	potTransferring = "transferring" // of transfers the user has not got yet
 )
 
 // The pots of the world around the merchants. Those that money comes from are never above zero, the others never below.
@@ -65,6 +66,10 @@ const (
 	postReverse        = "reverse"         // 撤销: from the merchant back to the payer
 	postTopUp          = "top_up"
 	postWithdraw       = "withdraw"
+
+	postTransfer         = "transfer"          // the amount is locked: from operation into transferring
+	postTransferSettled  = "transfer_settled"  // from transferring to the user
+	postTransferReturned = "transfer_returned" // failed or cancelled: from transferring back to operation
 )
 
 // ledger is double entry over all accounts: the sum of all balances is nothing, always.

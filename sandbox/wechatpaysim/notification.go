@@ -7,10 +7,11 @@ import (
 
 // The notifications as operations, in faults and in the journal.
 const (
-	notifyPayment = "notify/payment"
-	notifyCombine = "notify/combine"
-	notifyRefund  = "notify/refund"
-	notifyEcho    = "notify/echo"
+	notifyPayment  = "notify/payment"
+	notifyCombine  = "notify/combine"
+	notifyRefund   = "notify/refund"
+	notifyTransfer = "notify/transfer"
+	notifyEcho     = "notify/echo"
 )
 
 // States of a notification.
@@ -48,8 +49,10 @@ type notification struct {
 	Combine      merchantNo      // the combined payment; zero: about none
 	OutTradeNo   string
 	OutRefundNo  string
+	OutBillNo    string
 	PublicKey    bool   // the merchant's request named the public key
 	V2SignType   string // of a notification in APIv2; empty: APIv3
+	Schedule     string // of the repeats: [ScheduleTransfer]; else payments'
 
 	CreatedAt time.Time
 	State     string
@@ -69,6 +72,14 @@ type outbox struct {
 
 func newOutbox() outbox {
 	return outbox{notifications: map[string]*notification{}, byOrder: map[merchantNo][]string{}, byCombine: map[merchantNo][]string{}, held: map[string]func(){}, repeats: repeats()}
+}
+
+// repeatsOf is when the notification is sent again.
+func (o *outbox) repeatsOf(n *notification) []time.Duration {
+	if n.Schedule == ScheduleTransfer {
+		return transferRepeats()
+	}
+	return o.repeats
 }
 
 // notify stores the event and sends it as soon as the lock is free. The caller holds the lock.

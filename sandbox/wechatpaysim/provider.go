@@ -2,7 +2,8 @@
 // provider's checks and error codes, its state machines and its notifications.
 //
 // [Provider.Host] serves the protocol, on exactly the provider's paths. [Provider.HandleControl] serves what a test does to
-// the provider, [Provider.Pay] and [Provider.Checkout] what a payer does. Business times (expiry, success_time, the repeats of
+// the provider, [Provider.Pay] and [Provider.Checkout] what a payer does, [Provider.ConfirmTransfer] and [Provider.Confirmation]
+// what a user does whom a merchant sends money. Business times (expiry, success_time, the repeats of
 // a notification) are on the sandbox's clock; the timestamps inside signatures are real time, because whoever
 // checks them has a clock of his own.
 package wechatpaysim
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -137,12 +139,8 @@ func operations() []operation {
 		{"certificates", "GET /v3/certificates", nil, (*Provider).certificates},
 		{"echo", "POST /v3/security/echo", echoFields(), (*Provider).echo},
 	}
-	all = append(all, transactionOperations(false)...)
-	all = append(all, transactionOperations(true)...)
-	all = append(all, uploadOperations()...)
-	all = append(all, combineOperations()...)
-	all = append(all, sharingOperations()...)
-	return append(all, billOperations()...)
+	return slices.Concat(all, transactionOperations(false), transactionOperations(true), uploadOperations(), combineOperations(),
+		sharingOperations(), billOperations(), transferOperations())
 }
 
 // Host returns the protocol as the named host serves it: [Primary] or [Backup]. Both show the same books.
@@ -175,7 +173,8 @@ func Effects() map[string][]fault.Effect {
 	payment := append([]fault.Effect{fault.WrongAmount, fault.WrongAppID}, notifications...)
 	refund := append([]fault.Effect{fault.WrongAmount}, notifications...)
 	effects := map[string][]fault.Effect{
-		notifyPayment: payment, notifyCombine: payment, notifyRefund: refund, notifyEcho: notifications, notifyProfitSharing: notifications,
+		notifyPayment: payment, notifyCombine: payment, notifyRefund: refund, notifyTransfer: refund, notifyEcho: notifications,
+		notifyProfitSharing: notifications,
 	}
 	for _, op := range operations() {
 		effects[op.name] = calls

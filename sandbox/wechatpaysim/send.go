@@ -2,6 +2,7 @@ package wechatpaysim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -36,7 +37,7 @@ func (p *Provider) sendDue(id string, due time.Time) {
 		p.mu.Unlock()
 		return
 	}
-	rule, _ := p.faults.Take(Name, n.Operation, n.OutTradeNo)
+	rule, _ := p.faults.Take(Name, n.Operation, cmp.Or(n.OutTradeNo, n.OutBillNo))
 	p.mu.Unlock()
 
 	switch {
@@ -114,13 +115,14 @@ func (p *Provider) send(id string, due time.Time, rule fault.Rule) {
 	if n.State != pending { // a resend by hand got through first
 		return
 	}
+	repeats := p.repeatsOf(n)
 	switch {
 	case received:
 		n.State, n.NextAt = delivered, time.Time{}
-	case n.Sends > len(p.repeats):
+	case n.Sends > len(repeats):
 		n.State, n.NextAt = exhausted, time.Time{}
 	default:
-		n.NextAt = n.FirstAt.Add(p.repeats[n.Sends-1])
+		n.NextAt = n.FirstAt.Add(repeats[n.Sends-1])
 		p.schedule(n)
 	}
 	p.put(recordNotification, id, n)
@@ -273,13 +275,14 @@ type envelopeResource struct {
 // plaintext is the content, changed as a fault wants it.
 func (n notification) plaintext(effect fault.Effect) []byte {
 	alter := map[fault.Effect]func(map[string]any){
-		fault.WrongMchID: func(m map[string]any) { change(m, "1900000000", "mchid", "sub_mchid", "combine_mchid") },
+		fault.WrongMchID: func(m map[string]any) { change(m, "1900000000", "mchid", "mch_id", "sub_mchid", "combine_mchid") },
 		fault.WrongAppID: func(m map[string]any) { change(m, "wx0000000000000000", "appid", "sp_appid", "combine_appid") },
 		fault.WrongAmount: func(m map[string]any) {
 			firstSubAmount(m, func(amount map[string]any) {
 				more(amount, "total_amount")
 				more(amount, "payer_amount")
 			})
+			more(m, "transfer_amount")
 			if amount, ok := m["amount"].(map[string]any); ok {
 				more(amount, "total")
 				more(amount, "payer_total")
@@ -321,6 +324,6 @@ func more(amount map[string]any, name string) {
 func (n notification) entry(now, due time.Time) journal.Entry {
 	return journal.Entry{
 		Time: now, Kind: journal.Notification, Provider: Name, Operation: n.Operation, Method: http.MethodPost, Target: n.URL,
-		OutTradeNo: n.OutTradeNo, OutRefundNo: n.OutRefundNo, NotificationID: n.ID, ScheduledFor: &due,
+		OutTradeNo: n.OutTradeNo, OutRefundNo: n.OutRefundNo, OutBillNo: n.OutBillNo, NotificationID: n.ID, ScheduledFor: &due,
 	}
 }

@@ -82,6 +82,7 @@ type Settings struct {
 
 	ProfitSharing ProfitSharingSettings `json:"profit_sharing"`
 	Bills         BillSettings          `json:"bills"`
+	Transfer      TransferSettings      `json:"transfer"`
 
 	RateLimiting
 	Unsettled
@@ -116,6 +117,7 @@ func (p *Provider) defaultSettings() Settings {
 		Hosts:                 map[string]Host{Primary: {State: HostUp}, Backup: {State: HostUp}},
 		RateLimiting:          defaultRateLimiting(),
 		Unsettled:             defaultUnsettled(),
+		Transfer:              defaultTransferSettings(),
 	}
 }
 
@@ -154,6 +156,7 @@ func (s Settings) check() *control.Problem {
 	}
 	problems = append(problems, s.Unsettled.problems(oneOf, within)...)
 	problems = append(problems, s.RateLimiting.problems(oneOf, within)...)
+	problems = append(problems, s.Transfer.check(oneOf, within)...)
 	for _, name := range slices.Sorted(maps.Keys(s.Hosts)) {
 		problems = append(problems,
 			oneOf("hosts", name, Primary, Backup),
@@ -183,6 +186,7 @@ func (p *Provider) Settings() Settings {
 func (s Settings) clone() Settings {
 	s.Hosts, s.RateLimitPerSecond = maps.Clone(s.Hosts), maps.Clone(s.RateLimitPerSecond)
 	s.ProfitSharing.NotifyURLs = maps.Clone(s.ProfitSharing.NotifyURLs)
+	s.Transfer = s.Transfer.clone()
 	return s
 }
 

@@ -79,6 +79,7 @@ func (p *Provider) restore(records []record.Record) error {
 		recordCombineOrder: p.restoreCombineOrder,
 		recordPaymentCode:  p.restorePaymentCode,
 		recordSwitchHour:   p.restoreSwitchHour,
+		recordTransfer:     p.restoreTransfer,
 	}
 	maps.Copy(kept, p.sharingRestorers())
 	var platform []platformKey
@@ -104,6 +105,9 @@ func (p *Provider) restore(records []record.Record) error {
 	}
 	for _, r := range p.refunds {
 		p.awaitSettlement(r)
+	}
+	for _, t := range p.transfers {
+		p.awaitTransfer(t)
 	}
 	for _, n := range p.notifications {
 		p.schedule(n)
