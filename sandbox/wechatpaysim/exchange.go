@@ -72,11 +72,7 @@ func (p *Provider) serve(host string, op operation, w http.ResponseWriter, r *ht
 	p.identify(c)
 	entry.OutTradeNo, entry.OutRefundNo, entry.OutBillNo, entry.Request = c.outTradeNo, c.outRefundNo, c.outBillNo, string(c.signed())
 	behaviour := p.host(host)
-	if behaviour.State == HostDown { // its own door is shut; this is the one that hosts share by name
-		entry.Error = "the host is down"
-		p.journal.Add(entry)
-		cut(w, true)
-	}
+	p.cutIfDown(behaviour, w, entry)
 	rule, _ := p.faults.Take(Name, op.name, cmp.Or(c.outTradeNo, c.outBillNo))
 	entry.Fault = string(rule.Effect)
 	pause(r.Context(), behaviour.Delay.Std()+rule.Delay.Std())
@@ -88,7 +84,7 @@ func (p *Provider) serve(host string, op operation, w http.ResponseWriter, r *ht
 	}
 	answer := p.carryOut(op, c, rule, english)
 	if behaviour.State == HostError {
-		entry.Error = fmt.Sprintf("executed with %d, answered with %d", answer.status, http.StatusServiceUnavailable)
+		entry.Error = executedWith(answer.status)
 		answer = refusal(serviceUnavailable(), english)
 	}
 	entry.Signature = c.verdict
@@ -342,6 +338,21 @@ func (p *Provider) host(name string) Host {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.settings.Hosts[name]
+}
+
+// cutIfDown ends the connection to a host that is down: its own door is shut, but not the one that the hosts share by name.
+func (p *Provider) cutIfDown(host Host, w http.ResponseWriter, entry journal.Entry) {
+	if host.State != HostDown {
+		return
+	}
+	entry.Error = "the host is down"
+	p.journal.Add(entry)
+	cut(w, true)
+}
+
+// executedWith is what the journal says of a request to a host that fails.
+func executedWith(status int) string {
+	return fmt.Sprintf("executed with %d, answered with %d", status, http.StatusServiceUnavailable)
 }
 
 // pause waits in real time, but not longer than the caller does.

@@ -138,3 +138,24 @@ func TestHostsTroubleEveryOperation(t *testing.T) {
 		})
 	}
 }
+
+func TestHostsTroubleAPIv2(t *testing.T) {
+	t.Parallel()
+	h := newHosts(t)
+	call := func() *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/pay/orderquery", strings.NewReader("<xml></xml>")))
+		return w
+	}
+	if w := call(); w.Code != http.StatusOK {
+		t.Fatalf("healthy: %d %s", w.Code, w.Body)
+	}
+	h.settings(t, `{"hosts":{"primary":{"state":"error"}}}`)
+	if w := call(); w.Code != http.StatusServiceUnavailable || !strings.HasPrefix(h.newest(t).Error, "executed with 200,") {
+		t.Fatalf("failing: %d, %q", w.Code, h.newest(t).Error)
+	}
+	h.settings(t, `{"hosts":{"primary":{"state":"down"}}}`)
+	if !h.cut(func() { call() }) {
+		t.Fatal("a host that is down answers")
+	}
+}

@@ -63,6 +63,7 @@ func (p *Provider) serveV2(host string, op v2Operation, w http.ResponseWriter, r
 	}
 	entry.OutTradeNo, entry.OutRefundNo, entry.Request = p.orderOfV2(c.message), c.message["out_refund_no"], string(body)
 	behaviour := p.host(host)
+	p.cutIfDown(behaviour, w, entry)
 	rule, _ := p.faults.Take(Name, op.name, entry.OutTradeNo)
 	entry.Fault = string(rule.Effect)
 	pause(r.Context(), behaviour.Delay.Std()+rule.Delay.Std())
@@ -73,6 +74,7 @@ func (p *Provider) serveV2(host string, op v2Operation, w http.ResponseWriter, r
 	}
 	answer := p.carryOutV2(op, c, rule)
 	if behaviour.State == HostError {
+		entry.Error = executedWith(answer.status)
 		answer = pageV2(http.StatusServiceUnavailable)
 	}
 	entry.Signature, entry.Code = c.verdict, answer.code
