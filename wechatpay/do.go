@@ -37,11 +37,11 @@ type Request struct {
 // Do makes any call of WeChat Pay APIv3, so that nothing is out of reach: signed, sent to both access points, its
 // answer verified, its errors read as those of every other method. The answer's JSON is decoded into answer, a
 // pointer. A nil answer takes any success, as of endpoints that answer 204; so does a *[json.RawMessage], which holds
-// the body or nothing.
+// the body or nothing. An answer 202, accepted and not final, is an *[Error] with that Status: ask again later.
 //
 // Do adds nothing to the request: a Client of [Client.ForSubMerchant] sends the same as its parent. It cannot know
 // what the answer should be about: compare the numbers in it with your own. Encrypted fields of the answer are for
-// [Client.DecryptSensitive]. Downloads of files are not signed by the provider and are refused here.
+// [Client.DecryptSensitive]. Downloads of files, which the provider does not sign, cannot be made with it.
 func (c *Client) Do(ctx context.Context, request Request, answer any) error {
 	name := request.Method + " " + request.Path
 	k, err := request.call()
