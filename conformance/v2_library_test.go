@@ -3,6 +3,8 @@ package conformance_test
 import (
 	"crypto/tls"
 	"errors"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,5 +139,28 @@ func TestV2LibraryFollowsAPaymentToItsEnd(t *testing.T) {
 	b.fault("v2_micropay", "lose_request")
 	if _, err := client.MicroPayToEnd(t.Context(), codePaymentOfOurs("ORDER0005", b.authCode("success"))); wechatpayv2.OutcomeOf(err) != wechatpay.OutcomeRefused || wechatpayv2.CodeOf(err) != wechatpayv2.CodeOrderNotExist {
 		t.Errorf("a lost request: got %v", err)
+	}
+}
+
+func TestV2LibraryDownloadsTheBill(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	client := b.v2Library()
+	_, err := client.MicroPayToEnd(t.Context(), codePaymentOfOurs("ORDER0001", b.authCode("success")))
+	must(t, "pay", err)
+	day := b.sandbox.Now()
+	b.advance(48 * time.Hour)
+	for _, zipped := range []bool{false, true} {
+		bill, err := client.DownloadBill(t.Context(), wechatpayv2.BillRequest{BillDate: day, GZIP: zipped})
+		must(t, "download", err)
+		text, err := io.ReadAll(bill)
+		must(t, "read", err)
+		must(t, "close", bill.Close())
+		if !strings.Contains(string(text), "`ORDER0001") {
+			t.Errorf("got %s", text)
+		}
+	}
+	if _, err := client.DownloadBill(t.Context(), wechatpayv2.BillRequest{BillDate: day.Add(-24 * time.Hour)}); wechatpayv2.CodeOf(err) != "20002" {
+		t.Errorf("an empty day: got %v", err)
 	}
 }

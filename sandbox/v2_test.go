@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/aes"
 	"crypto/hmac"
@@ -587,4 +588,46 @@ func TestV2StateOutlivesARestart(t *testing.T) {
 	if f := next(t, arrived); f["sign"] != m.sign(f) {
 		t.Errorf("got %v", f)
 	}
+}
+
+func TestV2BillIsTheTextItself(t *testing.T) {
+	t.Parallel()
+	b, m := setupV2(t)
+	m.must(v2MicroPay, codePayment("ORDER1", b.authCode("success")))
+	today := b.sandbox.Now().In(time.FixedZone("", 8*60*60)).Format("20060102")
+	bill := func(f fields) []byte {
+		full := fields{"appid": m.w.AppID, "mch_id": m.w.MchID, "nonce_str": "1", "sign_type": m.signType, "bill_date": today}
+		maps.Copy(full, f)
+		full["sign"] = m.sign(full)
+		status, body := m.send("/pay/downloadbill", writeV2(full))
+		want(t, "status", status, http.StatusOK)
+		return body
+	}
+	early := readV2(t, bill(nil))
+	want(t, "today", early["return_code"]+early["return_msg"]+early["sign"], "FAILBill Creating")
+	b.advance(48 * time.Hour)
+	text := bill(fields{"bill_type": "ALL"})
+	if !bytes.Contains(text, []byte("`ORDER1")) || bytes.Contains(text, []byte("<xml>")) {
+		t.Errorf("got %s", text)
+	}
+	packed, err := gzip.NewReader(bytes.NewReader(bill(fields{"tar_type": "GZIP"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unpacked, err := io.ReadAll(packed); err != nil || !bytes.Equal(unpacked, text) {
+		t.Errorf("got %s, %v", unpacked, err)
+	}
+	empty := readV2(t, bill(fields{"bill_type": "REFUND"}))
+	want(t, "no refunds", empty["error_code"]+empty["return_msg"], "20002No Bill Exist")
+	want(t, "no day", readV2(t, bill(fields{"bill_date": "today"}))["error_code"], "20001")
+}
+
+func TestV2SharesThePublishedLimits(t *testing.T) {
+	t.Parallel()
+	b, m := setupV2(t)
+	b.settings(object{"rate_limits": true, "rate_limit_per_second": object{"codepay": 1}})
+	m.must(v2MicroPay, codePayment("ORDER1", b.authCode("success")))
+	want(t, "the second in a second", m.refused(v2MicroPay, codePayment("ORDER2", b.authCode("success"))), "FREQUENCY_LIMITED")
+	b.advance(2 * time.Second)
+	m.must(v2MicroPay, codePayment("ORDER3", b.authCode("success")))
 }

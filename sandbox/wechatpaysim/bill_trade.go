@@ -32,17 +32,28 @@ type tradeRow struct {
 
 // applyTradeBill offers a day's payments and refunds (WeChat Pay APIv3, 申请交易账单).
 func (p *Provider) applyTradeBill(c *call) (any, *apiError) {
-	q, err := p.readBillQuery(c)
+	q, sheet, err := p.tradeBill(c)
 	if err != nil {
 		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.offerBill(c, q, sheet)
+}
+
+// tradeBill makes the bill that the query asks for.
+func (p *Provider) tradeBill(c *call) (billQuery, billSheet, *apiError) {
+	q, err := p.readBillQuery(c)
+	if err != nil {
+		return billQuery{}, billSheet{}, err
 	}
 	billType, err := billWord(c, "bill_type", billAll, tradeBillTypes()...)
 	if err != nil {
-		return nil, err
+		return billQuery{}, billSheet{}, err
 	}
 	subMchID, err := p.billSubMerchant(c)
 	if err != nil {
-		return nil, err
+		return billQuery{}, billSheet{}, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,7 +61,7 @@ func (p *Provider) applyTradeBill(c *call) (any, *apiError) {
 	rows = slices.DeleteFunc(rows, func(row tradeRow) bool {
 		return !row.isIn(billType) || !row.order.isInBillOf(c.caller, subMchID)
 	})
-	return p.offerBill(c, q, p.tradeSheet(billType, rows))
+	return q, p.tradeSheet(billType, rows), nil
 }
 
 // isInBillOf says whose bill an order is in: its merchant's own, and its service provider's, who may ask for one sub-merchant alone.

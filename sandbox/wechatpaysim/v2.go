@@ -3,6 +3,7 @@ package wechatpaysim
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -17,7 +18,8 @@ import (
 type v2Operation struct {
 	name   string // in faults and in the journal
 	path   string
-	mutual bool // wants the merchant's certificate in the TLS handshake (需要证书)
+	mutual bool   // wants the merchant's certificate in the TLS handshake (需要证书)
+	likeV3 string // the operation of APIv3 whose published limits it shares; empty: none
 	fields []v2Field
 	handle func(*Provider, *v2Call) (v2Message, *v2Error)
 }
@@ -30,11 +32,13 @@ type v2Call struct {
 	merchant identity.Merchant
 	owner    merchantNo // whose orders it is about; its No is empty
 	verdict  string     // on the signature, for the journal
+	file     []byte     // the answer, where that is no message
 }
 
 func v2Operations() []v2Operation {
 	operations := append(v2OrderOperations(), v2RefundOperations()...)
-	return append(operations, v2CodeOperations()...)
+	operations = append(operations, v2CodeOperations()...)
+	return append(operations, v2BillOperations()...)
 }
 
 // hostV2 adds APIv2, as the named host serves it, to its mux.
@@ -169,6 +173,19 @@ func (p *Provider) executeV2(op v2Operation, c *v2Call) (v2Message, *v2Error) {
 	if err := p.authenticateV2(c); err != nil {
 		return nil, err
 	}
+	asV3 := &call{caller: c.merchant.MchID}
+	if err := p.throttle(op.likeV3, asV3); err != nil {
+		return nil, v2ErrorOf(err)
+	}
+	message, err := p.fulfilV2(op, c)
+	if err != nil {
+		p.countFailure(op.likeV3, asV3)
+	}
+	return message, err
+}
+
+// fulfilV2 checks what a well signed request asks for, and does it.
+func (p *Provider) fulfilV2(op v2Operation, c *v2Call) (v2Message, *v2Error) {
 	if op.mutual && c.http.TLS.PeerCertificates[0].Subject.CommonName != c.merchant.MchID {
 		return nil, &v2Error{v2CertError, "证书与商户号不匹配"}
 	}
@@ -273,7 +290,13 @@ func checkFieldsV2(message v2Message, fields []v2Field) *v2Error {
 func (p *Provider) replyV2(c *v2Call, message v2Message, err *v2Error, effect fault.Effect) replyV2 {
 	answer := replyV2{status: http.StatusOK, contentType: "text/plain"} // the provider's, XML or not
 	if err != nil && (err.code == "" || c.verdict != "valid") {
-		answer.body = v2Message{"return_code": "FAIL", "return_msg": err.text}.encode("xml")
+		full := v2Message{"return_code": "FAIL", "return_msg": err.text}
+		maps.Copy(full, message)
+		answer.body = full.encode("xml")
+		return answer
+	}
+	if c.file != nil {
+		answer.body = c.file
 		return answer
 	}
 	full := v2Message{"return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS", "nonce_str": p.chance.Alphanumeric(32)}

@@ -9,9 +9,9 @@ func v2CodeOperations() []v2Operation {
 		v2Text("receipt", 8), v2Text("profit_sharing", 16), v2Text("scene_info", 256), v2Text("device_info", 32), v2Text("fee_type", 16),
 	}
 	return []v2Operation{
-		{"v2_micropay", "/pay/micropay", false, micropay, (*Provider).microPay},
-		{"v2_reverse", "/secapi/pay/reverse", true, []v2Field{v2Text("transaction_id", 32), v2Text("out_trade_no", 32)}, (*Provider).reverseV2},
-		{"v2_authcodetoopenid", "/tools/authcodetoopenid", false, []v2Field{v2Need("auth_code", 128)}, (*Provider).openIDOfCode},
+		{"v2_micropay", "/pay/micropay", false, "codepay", micropay, (*Provider).microPay},
+		{"v2_reverse", "/secapi/pay/reverse", true, "", []v2Field{v2Text("transaction_id", 32), v2Text("out_trade_no", 32)}, (*Provider).reverseV2},
+		{"v2_authcodetoopenid", "/tools/authcodetoopenid", false, "", []v2Field{v2Need("auth_code", 128)}, (*Provider).openIDOfCode},
 	}
 }
 
@@ -53,7 +53,7 @@ func isAuthCode(code string) bool {
 func (p *Provider) reverseV2(c *v2Call) (v2Message, *v2Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o, err := p.orderV2(c)
+	o, err := p.orderAloneV2(c)
 	if err != nil {
 		return v2Message{"recall": "N"}, err
 	}

@@ -34,11 +34,13 @@ type v2Error struct {
 
 func notTaken(text string) *v2Error { return &v2Error{text: text} }
 
+func orderNotExistV2() *v2Error { return &v2Error{v2OrderNotExist, "此交易订单号不存在"} }
+
 // v2ErrorOf says in APIv2 what a rule that both protocols share stands against.
 func v2ErrorOf(err *apiError) *v2Error {
 	code := map[string]string{
 		codeOrderNotExist: v2OrderNotExist, codeNoResource: v2OrderNotExist, codeOrderClosed: v2OrderClosed, codeNotEnough: v2NotEnough,
-		codeFrequency: v2Frequency, codeAppIDMchID: v2AppIDMchID, codeParam: v2ParamError, codeInvalidRequest: v2InvalidRequest,
+		codeFrequency: v2Frequency, codeRateLimit: v2Frequency, codeAppIDMchID: v2AppIDMchID, codeParam: v2ParamError, codeInvalidRequest: v2InvalidRequest,
 	}[err.code]
 	switch {
 	case err.internal == internalOrderPaid:

@@ -16,9 +16,9 @@ func v2OrderOperations() []v2Operation {
 		v2Text("goods_tag", 32), v2Text("limit_pay", 32), v2Text("receipt", 8), v2Text("profit_sharing", 16), v2Text("scene_info", 256),
 	}
 	return []v2Operation{
-		{"v2_unifiedorder", "/pay/unifiedorder", false, unified, (*Provider).unifiedOrder},
-		{"v2_orderquery", "/pay/orderquery", false, []v2Field{v2Text("transaction_id", 32), v2Text("out_trade_no", 32)}, (*Provider).queryOrderV2},
-		{"v2_closeorder", "/pay/closeorder", false, []v2Field{v2Need("out_trade_no", 32)}, (*Provider).closeOrderV2},
+		{"v2_unifiedorder", "/pay/unifiedorder", false, "prepay", unified, (*Provider).unifiedOrder},
+		{"v2_orderquery", "/pay/orderquery", false, "", []v2Field{v2Text("transaction_id", 32), v2Text("out_trade_no", 32)}, (*Provider).queryOrderV2},
+		{"v2_closeorder", "/pay/closeorder", false, "", []v2Field{v2Need("out_trade_no", 32)}, (*Provider).closeOrderV2},
 	}
 }
 
@@ -144,16 +144,25 @@ func (p *Provider) orderV2(c *v2Call) (*order, *v2Error) {
 		o = p.find(c.number(c.message["out_trade_no"]))
 	}
 	if o == nil {
-		return nil, &v2Error{v2OrderNotExist, "此交易订单号不存在"}
+		return nil, orderNotExistV2()
 	}
 	return o, nil
+}
+
+// orderAloneV2 is orderV2 for the calls that do not know the orders of combined payments (合单支付). The caller holds the lock.
+func (p *Provider) orderAloneV2(c *v2Call) (*order, *v2Error) {
+	o, err := p.orderV2(c)
+	if err == nil && o.partOfCombine() {
+		return nil, orderNotExistV2()
+	}
+	return o, err
 }
 
 // queryOrderV2 answers an order, whichever protocol placed it (WeChat Pay APIv2, 查询订单).
 func (p *Provider) queryOrderV2(c *v2Call) (v2Message, *v2Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o, err := p.orderV2(c)
+	o, err := p.orderAloneV2(c)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +196,7 @@ func fenText(amount int64) string { return strconv.FormatInt(amount, 10) }
 func (p *Provider) closeOrderV2(c *v2Call) (v2Message, *v2Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o, err := p.orderV2(c)
+	o, err := p.orderAloneV2(c)
 	switch {
 	case err != nil:
 		return nil, err
