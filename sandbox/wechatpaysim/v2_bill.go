@@ -15,7 +15,8 @@ const (
 func v2BillOperations() []v2Operation {
 	return []v2Operation{{
 		"v2_downloadbill", "/pay/downloadbill", false, "",
-		[]v2Field{v2Need("bill_date", 8), v2Text("bill_type", 16), v2Text("tar_type", 8)}, (*Provider).downloadBillV2,
+		[]v2Field{v2Need("bill_date", 8), v2Text("bill_type", 16), v2Text("tar_type", 8)},
+		(*Provider).downloadBillV2,
 	}}
 }
 

@@ -14,7 +14,11 @@ import (
 	"github.com/tongbao-pay/tongbao/wechatpay"
 )
 
-const gzipMagic = "\x1f\x8b"
+// What the answer begins with, if it is not the text of a bill.
+const (
+	messageStart = "<xml>"
+	gzipMagic    = "\x1f\x8b"
+)
 
 // BillRequest asks for a day's trade bill.
 type BillRequest struct {
@@ -46,19 +50,20 @@ func (c *Client) DownloadBill(ctx context.Context, request BillRequest) (io.Read
 		return nil, failed(name, wechatpay.OutcomeRefused, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.billTimeout)
-	body, err := c.openBill(ctx, call{name: name, path: "/pay/downloadbill", fields: fields})
+	bill, err := c.openBill(ctx, call{name: name, path: "/pay/downloadbill", fields: fields})
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	return &bill{Reader: body.text, body: body.body, cancel: cancel}, nil
+	bill.cancel = cancel
+	return bill, nil
 }
 
 // bill is a bill on its way.
 type bill struct {
-	io.Reader
-	body   io.Closer
-	cancel context.CancelFunc
+	io.Reader // the text
+	body      io.Closer
+	cancel    context.CancelFunc // ends its time limit
 }
 
 func (b *bill) Close() error {
@@ -66,13 +71,8 @@ func (b *bill) Close() error {
 	return b.body.Close()
 }
 
-type openedBill struct {
-	text io.Reader
-	body io.Closer
-}
-
-// openBill tries both access points until one sends something, and tells a bill from a refusal by its first bytes.
-func (c *Client) openBill(ctx context.Context, k call) (openedBill, error) {
+// openBill asks both access points in turn until one sends something.
+func (c *Client) openBill(ctx context.Context, k call) (*bill, error) {
 	host := c.hosts.first(c.now())
 	for try := 1; ; try++ {
 		opened, f := c.tryBill(ctx, &k, host)
@@ -80,7 +80,7 @@ func (c *Client) openBill(ctx context.Context, k call) (openedBill, error) {
 			return opened, nil
 		}
 		if !f.repeat || try == triesMax || !c.pause(ctx, try, f) {
-			return openedBill{}, &callError{name: k.name, outcome: f.outcome, tries: try, err: f.err}
+			return nil, &callError{name: k.name, outcome: f.outcome, tries: try, err: f.err}
 		}
 		if f.hostFault {
 			host = c.hosts.other(host, c.now())
@@ -88,41 +88,45 @@ func (c *Client) openBill(ctx context.Context, k call) (openedBill, error) {
 	}
 }
 
-func (c *Client) tryBill(ctx context.Context, k *call, host *host) (openedBill, *failure) {
+// tryBill asks once, and tells a bill from a message, which here is a refusal, by the first bytes.
+func (c *Client) tryBill(ctx context.Context, k *call, host *host) (*bill, *failure) {
 	response, f := c.send(ctx, k, host)
 	if f != nil {
-		return openedBill{}, f
+		return nil, f
 	}
+	opened, f := c.readBill(k, response)
+	if f != nil {
+		_ = response.Body.Close() // what it could say of the answer is known
+		return nil, f
+	}
+	return opened, nil
+}
+
+func (c *Client) readBill(k *call, response *http.Response) (*bill, *failure) {
 	if response.StatusCode != http.StatusOK {
-		_ = response.Body.Close()
-		return openedBill{}, statusFailure(response.StatusCode)
+		return nil, statusFailure(response.StatusCode)
 	}
 	text := bufio.NewReader(response.Body)
-	start, err := text.Peek(len("<xml>"))
+	start, err := text.Peek(len(messageStart))
+	if err != nil && len(start) == 0 {
+		return nil, networkFailure(fmt.Errorf("read bill: %w", err))
+	}
 	switch {
-	case err != nil && len(start) == 0:
-		_ = response.Body.Close()
-		return openedBill{}, networkFailure(fmt.Errorf("read bill: %w", err))
-	case bytes.HasPrefix(bytes.TrimSpace(start), []byte("<")):
-		response.Body = struct {
-			io.Reader
-			io.Closer
-		}{text, response.Body}
-		message, err := readBody(response)
-		if err != nil {
-			return openedBill{}, networkFailure(err)
-		}
-		if f := c.take(k, http.StatusOK, message); f != nil {
-			return openedBill{}, f
-		}
-		return openedBill{}, &failure{err: fmt.Errorf("%w: a message where a bill is due", wechatpay.ErrMalformed)}
 	case bytes.HasPrefix(start, []byte(gzipMagic)):
 		unzipped, err := gzip.NewReader(text)
 		if err != nil {
-			_ = response.Body.Close()
-			return openedBill{}, networkFailure(fmt.Errorf("read bill: %w", err))
+			return nil, networkFailure(fmt.Errorf("read bill: %w", err))
 		}
-		return openedBill{text: unzipped, body: response.Body}, nil
+		return &bill{Reader: unzipped, body: response.Body}, nil
+	case string(start) != messageStart:
+		return &bill{Reader: text, body: response.Body}, nil
 	}
-	return openedBill{text: text, body: response.Body}, nil
+	message, err := io.ReadAll(io.LimitReader(text, messageBytesMax))
+	if err != nil {
+		return nil, networkFailure(fmt.Errorf("read answer: %w", err))
+	}
+	if f := c.take(k, http.StatusOK, message); f != nil {
+		return nil, f
+	}
+	return nil, &failure{err: fmt.Errorf("%w: a message where a bill is due", wechatpay.ErrMalformed)}
 }

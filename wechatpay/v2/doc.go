@@ -53,6 +53,12 @@
 // [Client.CreateRefund] with your own OutRefundNo, stored before the call, and [Client.QueryRefund] until it is settled. A payment
 // that ended well is refunded, never reversed.
 //
+// # Receive a notification
+//
+// Orders of [Client.PlaceUnifiedOrder] and refunds notify; code payments do not. Serve NotifyURL with a handler that parses with
+// [Client.ParseNotification], stores, and only then answers with [AnswerNotification], within five seconds. Here the body of
+// the answer decides, not its status.
+//
 // # What is trusted
 //
 // An answer and a payment notification count only when their signature over every field received is right. An answer with
