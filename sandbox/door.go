@@ -16,7 +16,7 @@ import (
 type door struct {
 	address string // with the real port
 	handler http.Handler
-	tls     *tls.Config // nil: plain HTTP
+	tls     *tls.Config // nil: plain HTTP; a server writes into its own copy
 	logger  *slog.Logger
 
 	mu       sync.Mutex
@@ -58,7 +58,7 @@ func (d *door) start() {
 		return
 	}
 	server := &http.Server{
-		Handler: d.handler, TLSConfig: d.tls, ErrorLog: slog.NewLogLogger(d.logger.Handler(), slog.LevelDebug),
+		Handler: d.handler, TLSConfig: d.tls.Clone(), ErrorLog: slog.NewLogLogger(d.logger.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	d.server = server

@@ -42,7 +42,7 @@ type merchantV2 struct {
 func setupV2(t *testing.T) (*bundle, *merchantV2) {
 	t.Helper()
 	c := config(newDir(t))
-	c.MutualTLS = ":0"
+	c.TLS, c.MutualTLS = ":0", ":0"
 	b := run(t, c)
 	credentials := b.sandbox.Credentials()
 	m := &merchantV2{t: t, w: credentials.WeChatPay, base: b.sandbox.MutualTLSURL(), signType: "HMAC-SHA256"}
@@ -285,6 +285,8 @@ func TestV2SecapiWantsTheMerchantsCertificate(t *testing.T) {
 	want(t, "state", b.query("ORDER1")["trade_state"], "SUCCESS")
 
 	m.client, m.base = own, b.sandbox.MutualTLSURL()
+	m.must(v2Reverse, fields{"out_trade_no": "ORDER1"})
+	m.base = credentials.TLSURL // takes it too
 	m.must(v2Reverse, fields{"out_trade_no": "ORDER1"})
 }
 

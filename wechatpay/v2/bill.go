@@ -30,7 +30,8 @@ type BillRequest struct {
 	GZIP bool
 }
 
-// DownloadBill downloads a day's trade bill (WeChat Pay APIv2, 下载交易账单) and returns its text as it arrives, decompressed. Close it.
+// DownloadBill downloads a day's trade bill (WeChat Pay APIv2, 下载交易账单) and returns its text as it arrives, decompressed:
+// [wechatpay.ReadTradeBill] reads the rows. Close it.
 // The bill is not signed: a row decides nothing, it raises a difference that a query settles. An error of reading means that
 // the bill is not whole; a day without trades is an *[Error].
 func (c *Client) DownloadBill(ctx context.Context, request BillRequest) (io.ReadCloser, error) {
