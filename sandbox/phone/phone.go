@@ -1,5 +1,5 @@
-// Package phone is the payer's phone: pages on which a person opens a code and pays, cancels or mistypes a password, and on which
-// a user takes or refuses a merchant's transfer.
+// Package phone is the payer's phone: pages on which a person opens a code and pays, cancels or mistypes a password, shows a code of
+// its own to a scanner, and on which a user takes or refuses a merchant's transfer.
 //
 // The pages are plain HTML forms without scripts or outside assets. They run on a port of their own: a payer's device may
 // reach them while the control API stays on loopback, and they never mix with the provider's protocol.
@@ -17,10 +17,11 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/tongbao-pay/tongbao/sandbox/control"
 	"github.com/tongbao-pay/tongbao/sandbox/wechatpaysim"
 )
 
-//go:embed frame.html page.html transfer.html
+//go:embed frame.html page.html code.html transfer.html
 var pages embed.FS
 
 //go:embed phone.css
@@ -33,6 +34,9 @@ const formBytesMax = 16 << 10
 type Cashier interface {
 	Checkout(code string) (wechatpaysim.Checkout, bool)
 	Pay(wechatpaysim.PayRequest) (wechatpaysim.Order, error)
+	ShowPaymentCode(openID, outcome string) (wechatpaysim.PaymentCode, *control.Problem)
+	PaymentCode(authCode string) (wechatpaysim.ShownCode, bool)
+	TypePassword(authCode, result string) error
 	Confirmation(packageInfo string) (wechatpaysim.Confirmation, bool)
 	ConfirmTransfer(packageInfo string) error
 	RefuseTransfer(packageInfo string) error
@@ -64,6 +68,8 @@ func (p *Phone) Handler() http.Handler {
 	mux.HandleFunc("GET /pay", p.checkout)
 	mux.HandleFunc("POST /pay", p.act)
 	mux.HandleFunc("GET /result", p.result)
+	mux.HandleFunc("GET /code", p.code)
+	mux.HandleFunc("POST /code", p.actOnCode)
 	mux.HandleFunc("GET /transfer", p.transfer)
 	mux.HandleFunc("POST /transfer", p.actOnTransfer)
 	mux.HandleFunc("GET /cgi-bin/mmpayweb-bin/checkmweb", p.h5)

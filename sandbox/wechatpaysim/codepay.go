@@ -61,7 +61,7 @@ func (p *Provider) takeByCode(r codeOrder) (*order, codeRefusal) {
 	p.put(recordPaymentCode, code.AuthCode, code)
 	o := &order{
 		SpMchID: r.owner.SpMchID, MchID: r.owner.MchID, OutTradeNo: r.owner.No, Product: Codepay, AppID: r.appID, SubAppID: r.subAppID,
-		Description: r.description, Attach: r.attach, DeviceID: r.deviceID, OpenID: code.OpenID, ProfitSharing: r.profitSharing,
+		Description: r.description, Attach: r.attach, DeviceID: r.deviceID, AuthCode: r.authCode, OpenID: code.OpenID, ProfitSharing: r.profitSharing,
 		Total: r.total, Currency: "CNY", Parameters: r.parameters, PublicKey: r.publicKey,
 		CreatedAt: now, ExpiresAt: now.Add(orderLifeDefault),
 	}

@@ -62,6 +62,7 @@ type order struct {
 	OpenID        string // jsapi: who must pay
 	SubOpenID     string // 服务商: the same in SubAppID
 	DeviceID      string
+	AuthCode      string // of codepay
 	ProfitSharing bool
 	Total         int64
 	Currency      string

@@ -44,8 +44,8 @@ func refused(reason string) *Refused {
 
 // Pay lets the payer act and returns the order as it then is, of a combined payment the first one. The error is a [*Refused].
 func (p *Provider) Pay(r PayRequest) (Order, error) {
-	if allowed := []string{PaySuccess, PayFail, PayCancel}; !slices.Contains(allowed, r.Result) {
-		return Order{}, &Refused{http.StatusBadRequest, control.Problem{Error: "say what the payer does", Field: "result", Allowed: allowed}}
+	if problem := checkResult(r.Result); problem != nil {
+		return Order{}, &Refused{http.StatusBadRequest, *problem}
 	}
 	code, problem := r.code()
 	if problem != nil {
@@ -99,6 +99,13 @@ func (p *Provider) named(r PayRequest, code string) (o *order, held string) {
 		return nil, code
 	}
 	return o, o.Credential.PrepayID
+}
+
+func checkResult(result string) *control.Problem {
+	if allowed := []string{PaySuccess, PayFail, PayCancel}; !slices.Contains(allowed, result) {
+		return &control.Problem{Error: "say what the payer does", Field: "result", Allowed: allowed}
+	}
+	return nil
 }
 
 // code returns the one name of an order that the request gives.

@@ -53,6 +53,55 @@ func (p *Provider) ShowPaymentCode(openID, outcome string) (PaymentCode, *contro
 	return *code, nil
 }
 
+// ShownCode is a payment code as the payer's phone shows it, with what became of it.
+type ShownCode struct {
+	PaymentCode
+	State       string // trade_state of its order; empty: nobody has taken it
+	Merchant    string
+	Description string
+	Amount      int64 // fen
+	Now         time.Time
+}
+
+// PaymentCode returns a code, and false if the provider knows none of these digits.
+func (p *Provider) PaymentCode(authCode string) (ShownCode, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	code := p.paymentCodes[authCode]
+	if code == nil {
+		return ShownCode{}, false
+	}
+	shown := ShownCode{PaymentCode: *code, Now: p.clock.Now()}
+	if o := p.paidByCode(authCode); o != nil {
+		shown.State, shown.Merchant, shown.Description, shown.Amount = o.State, p.settings.MerchantName, o.Description, o.Total
+	}
+	return shown, true
+}
+
+// TypePassword ends the USERPAYING order of the code: success, fail or cancel. The error is a [*Refused].
+func (p *Provider) TypePassword(authCode, result string) error {
+	if problem := checkResult(result); problem != nil {
+		return &Refused{http.StatusBadRequest, *problem}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := p.paidByCode(authCode)
+	if o == nil {
+		return &Refused{http.StatusNotFound, control.Problem{Error: "nobody has taken this payment code", Field: "auth_code"}}
+	}
+	return p.finishByCode(o, PayRequest{Result: result}, p.clock.Now())
+}
+
+// paidByCode is the order that took the code, or nil. The caller holds the lock.
+func (p *Provider) paidByCode(authCode string) *order {
+	for _, o := range p.orders {
+		if o.AuthCode == authCode {
+			return o
+		}
+	}
+	return nil
+}
+
 func (p *Provider) postAuthCode(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		OpenID  string `json:"openid"`
