@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/tongbao-pay/tongbao/sandbox/wechatpaysim"
 )
@@ -106,12 +107,12 @@ func shownCode(c wechatpaysim.ShownCode) codeView {
 
 // groups writes the digits of a code four by four, for people who type it.
 func groups(code string) string {
-	text := ""
+	var text strings.Builder
 	for i, digit := range code {
 		if i > 0 && i%4 == 0 {
-			text += " "
+			text.WriteByte(' ')
 		}
-		text += string(digit)
+		text.WriteRune(digit)
 	}
-	return text
+	return text.String()
 }
