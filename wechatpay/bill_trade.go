@@ -90,9 +90,9 @@ type TradeBillRow struct {
 	Other             map[string]string // columns that are not known here, by name; nil without
 }
 
-// IsRefund tells a refund's row from a payment's.
+// IsRefund tells money that went back, by a refund or by the reversal of a code payment (撤销), from a payment.
 func (r *TradeBillRow) IsRefund() bool {
-	return r.RefundID != "" || r.OutRefundNo != "" || r.TradeState == TradeStateRefund
+	return r.RefundID != "" || r.TradeState == TradeStateRefund || r.TradeState == TradeStateRevoked
 }
 
 // TradeBillSummary is the last line of a trade bill, amounts in fen. A bill of payments only has no refund columns.

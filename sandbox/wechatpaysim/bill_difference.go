@@ -61,12 +61,8 @@ func (p *Provider) keepDifference(d *difference) {
 
 // differencesOf are those that stand for a row. The caller holds the lock.
 func (p *Provider) differencesOf(row tradeRow) []*difference {
-	id := row.order.TransactionID
-	if row.refund != nil {
-		id = row.refund.RefundID
-	}
 	return slices.DeleteFunc(slices.Clone(p.differences), func(d *difference) bool {
-		return d.Removed || d.Row != id || d.Kind == DifferenceExtra
+		return d.Removed || d.Row != row.id() || d.Kind == DifferenceExtra
 	})
 }
 

@@ -44,7 +44,7 @@ func (p *Provider) downloadBill(c *call) (any, *apiError) {
 	case !ok || !p.clock.Now().Before(d.expiresAt):
 		return nil, billRefused("token", "", "the address has expired; apply for the bill again")
 	case d.mchID != c.caller:
-		return nil, billNoAuth("商户号与申请账单的商户号不一致", "another merchant applied for this bill")
+		return nil, noAuth("商户号与申请账单的商户号不一致", "another merchant applied for this bill")
 	}
 	return downloadedFile(d.file), nil
 }

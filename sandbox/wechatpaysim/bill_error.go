@@ -14,10 +14,6 @@ func billRefused(name, value, issue string) *apiError {
 	}
 }
 
-func billNoAuth(chinese, english string) *apiError {
-	return &apiError{http.StatusForbidden, "NO_AUTH", chinese, english, internalOther, nil}
-}
-
 func statementCreating() *apiError {
 	return &apiError{http.StatusBadRequest, codeStatementCreating, "账单生成中，请稍后再试", "the bill is being made; ask from 10:00 of the next day", internalOther, nil}
 }

@@ -116,17 +116,16 @@ func fundMoves(e posting, mchID string, pots []string) []fundMove {
 // businessOf names what a posting was for (业务名称, 业务类型). A kind that has no name here keeps its own, so that its money is seen.
 func businessOf(kind string) (name, businessType string) {
 	words := map[string][2]string{
-		postPayment:              {"交易", "交易"},
-		postRefund:               {"退款", "退款"},
-		postRefundReturned:       {"退款失败退回", "退款"},
-		postTopUp:                {"充值", "充值"},
-		postWithdraw:             {"提现", "提现"},
-		"reverse":                {"撤销", "退款"},
-		"profitsharing":          {"分账", "分账"},
-		"profitsharing_unfreeze": {"分账解冻", "分账"},
-		"profitsharing_return":   {"分账回退", "分账"},
-		postTransfer:             {"商家转账", "商家转账"},
-		postTransferReturned:     {"商家转账退回", "商家转账"},
+		postPayment:          {"交易", "交易"},
+		postRefund:           {"退款", "退款"},
+		postRefundReturned:   {"退款失败退回", "退款"},
+		postTopUp:            {"充值", "充值"},
+		postWithdraw:         {"提现", "提现"},
+		postReverse:          {"撤销", "退款"},
+		postSharing:          {"分账", "分账"},
+		postSharingReturn:    {"分账回退", "分账"},
+		postTransfer:         {"商家转账", "商家转账"},
+		postTransferReturned: {"商家转账退回", "商家转账"},
 	}
 	if known, ok := words[kind]; ok {
 		return known[0], known[1]

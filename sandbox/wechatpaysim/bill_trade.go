@@ -18,15 +18,17 @@ func tradeBillTypes() []string {
 	return []string{billAll, billSuccess, billRefund, "RECHARGE_REFUND", "ALL_SPECIAL", "SUC_SPECIAL", "REF_SPECIAL"}
 }
 
-// tradeRow is a payment or a refund as its bill shows it. Amounts are in fen.
+// tradeRow is a payment, a refund or a reversal as its bill shows it. Amounts are in fen.
 type tradeRow struct {
 	at           time.Time
 	order        *order
-	refund       *refund // nil of a payment
+	back         bool    // money that went back: a refund or a reversal (撤销)
+	refund       *refund // nil of the others
 	state        string  // 交易状态
 	refundStatus string
 	total        int64 // 订单金额; zero of refunds
 	refunded     int64 // 申请退款金额
+	couponBack   int64 // of it, what goes back to the coupon, which is of the kind the merchant is paid for (充值型)
 	fee          int64
 }
 
@@ -79,7 +81,7 @@ func (r tradeRow) isIn(billType string) bool {
 	case billSuccess:
 		return r.state == Success
 	case billRefund:
-		return r.refund != nil
+		return r.back
 	}
 	return false
 }
@@ -94,6 +96,17 @@ func (p *Provider) tradeRows(day billDay) []tradeRow {
 		}
 	}
 	return p.differ(rows, day)
+}
+
+// id is the provider's number of what the row is about; a reversal has none of its own.
+func (r tradeRow) id() string {
+	switch {
+	case r.refund != nil:
+		return r.refund.RefundID
+	case r.back:
+		return ""
+	}
+	return r.order.TransactionID
 }
 
 // tradeRow is the row that a posting makes, if it makes one.
@@ -111,8 +124,16 @@ func (p *Provider) tradeRow(e posting, frozenAt time.Time) (tradeRow, bool) {
 			return tradeRow{}, false
 		}
 		return tradeRow{
-			at: e.At, order: p.orders[r.order()], refund: r, state: Refund, refundStatus: r.statusAt(frozenAt),
-			refunded: r.Amount, fee: p.shownFee(r.FeeBack),
+			at: e.At, order: p.orders[r.order()], back: true, refund: r, state: Refund, refundStatus: r.statusAt(frozenAt),
+			refunded: r.Amount, couponBack: r.Amount - r.PayerAmount, fee: p.shownFee(r.FeeBack),
+		}, true
+	case postReverse:
+		o := p.byTransaction[e.Ref]
+		if o == nil {
+			return tradeRow{}, false
+		}
+		return tradeRow{
+			at: e.At, order: o, back: true, state: Revoked, refundStatus: RefundSuccess, refunded: o.Total, couponBack: o.Coupon, fee: p.shownFee(o.Fee),
 		}, true
 	}
 	return tradeRow{}, false
@@ -167,7 +188,6 @@ func tradeColumns(billType string) []string {
 func (p *Provider) tradeSheet(billType string, rows []tradeRow) billSheet {
 	sheet := billSheet{header: tradeColumns(billType)}
 	var sum tradeRow
-	var couponBack int64
 	for _, row := range rows {
 		cells := p.tradeCells(row)
 		line := make([]string, len(sheet.header))
@@ -178,7 +198,7 @@ func (p *Provider) tradeSheet(billType string, rows []tradeRow) billSheet {
 		sum.total += row.total
 		sum.refunded += row.refunded
 		sum.fee += row.fee
-		couponBack += row.couponBack()
+		sum.couponBack += row.couponBack
 	}
 	count := strconv.Itoa(len(rows))
 	if billType == billSuccess {
@@ -187,16 +207,8 @@ func (p *Provider) tradeSheet(billType string, rows []tradeRow) billSheet {
 		return sheet
 	}
 	sheet.sums = []string{"总交易单数", "应结订单总金额", "退款总金额", "充值券退款总金额", "手续费总金额", "订单总金额", "申请退款总金额"}
-	sheet.summary = []string{count, yuan(sum.total), yuan(sum.refunded), yuan(couponBack), feeYuan(sum.fee), yuan(sum.total), yuan(sum.refunded)}
+	sheet.summary = []string{count, yuan(sum.total), yuan(sum.refunded), yuan(sum.couponBack), feeYuan(sum.fee), yuan(sum.total), yuan(sum.refunded)}
 	return sheet
-}
-
-// couponBack is the part of a refund that goes back to the coupon, which is of the kind the merchant is paid for (充值型).
-func (r tradeRow) couponBack() int64 {
-	if r.refund == nil {
-		return 0
-	}
-	return r.refund.Amount - r.refund.PayerAmount
 }
 
 // tradeCells are a row's cells by the names of their columns.
@@ -209,16 +221,20 @@ func (p *Provider) tradeCells(row tradeRow) map[string]string {
 	cells := map[string]string{
 		"交易时间": billTime(row.at), "公众账号ID": o.AppID, "商户号": merchant, "特约商户号": sub, "设备号": o.DeviceID, "微信订单号": o.TransactionID,
 		"商户订单号": o.OutTradeNo, "用户标识": o.PayerOpenID, "交易类型": o.tradeType(), "交易状态": row.state, "付款银行": o.BankType, "货币种类": o.Currency,
-		"应结订单金额": yuan(row.total), "代金券金额": yuan(0), "微信退款单号": "0", "商户退款单号": "0", "退款金额": yuan(row.refunded), "充值券退款金额": yuan(row.couponBack()),
+		"应结订单金额": yuan(row.total), "代金券金额": yuan(0), "微信退款单号": "0", "商户退款单号": "0", "退款金额": yuan(row.refunded), "充值券退款金额": yuan(row.couponBack),
 		"商品名称": o.Description, "商户数据包": o.Attach, "手续费": feeYuan(row.fee), "费率": rateText(o.FeeRate), "订单金额": yuan(row.total), "申请退款金额": yuan(row.refunded),
 	}
-	if row.refund == nil {
+	if !row.back {
 		cells["代金券金额"] = yuan(o.Coupon)
 		return cells
 	}
-	cells["微信退款单号"], cells["商户退款单号"] = row.refund.RefundID, row.refund.OutRefundNo
 	cells["退款类型"], cells["退款状态"] = "ORIGINAL", row.refundStatus
-	cells["退款申请时间"] = billTime(row.refund.CreatedAt)
+	cells["退款申请时间"], cells["退款成功时间"] = billTime(row.at), billTime(row.at)
+	if row.refund == nil { // reversed, under no number of its own
+		return cells
+	}
+	cells["微信退款单号"], cells["商户退款单号"] = row.refund.RefundID, row.refund.OutRefundNo
+	cells["退款成功时间"] = ""
 	if row.refundStatus == RefundSuccess {
 		cells["退款成功时间"] = billTime(row.refund.SuccessAt)
 	}
