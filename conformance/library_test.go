@@ -180,6 +180,8 @@ func answerOf(path string) (status int, body string) {
 		return http.StatusOK, `{"prepay_id":"wx201410272009395522657a690389285100"}`
 	case strings.HasPrefix(path, "/v3/combine-transactions/"):
 		return http.StatusOK, judgedCombineOrder
+	case strings.HasPrefix(path, "/v3/bill"), path == "/v3/profitsharing/bills":
+		return http.StatusOK, judgedBill(path)
 	case strings.HasPrefix(path, "/v3/profitsharing/"):
 		return http.StatusOK, judgedSharing
 	case strings.HasPrefix(path, "/v3/refund/"):

@@ -62,6 +62,9 @@ func (c *Client) DownloadBill(ctx context.Context, file BillFile) (io.ReadCloser
 // openBill sends the request, and returns when the answer begins.
 func (c *Client) openBill(ctx context.Context, target string) (*billBody, error) {
 	k := call{name: downloadBill, method: http.MethodGet, target: target, verify: c.verify}
+	if key := c.keys.Load().current(c.now()); key != nil { // for refusals, which may be signed
+		k.keySerial = key.serial
+	}
 	var body *billBody
 	left := c.billTimeout
 	err := c.repeat(ctx, &k, func(host *host, triesLeft int) (f *failure) {
