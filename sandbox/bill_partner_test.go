@@ -74,9 +74,10 @@ func TestProfitSharingBill(t *testing.T) {
 	want(t, "return", back["业务类型"]+" "+back["金额"], "分账回退 2.00")
 	want(t, "summary", bill.summary, map[string]string{"总笔数": "3", "总金额": "8.00"})
 
+	b := s.bundle
 	own := s.bill(s.merchant, fundFlowBillPath+"?bill_date="+day)
 	want(t, "shares in the fund flow bill", own.has("业务类型", "分账"), true)
-	want(t, "closing balance", checkFlow(t, own, 0), s.bundle.balance(s.self, "available")+s.bundle.balance(s.self, "unsettled")+s.bundle.balance(s.self, "frozen"))
+	want(t, "closing balance", checkFlow(t, own, 0), b.balance(s.self, "available")+b.balance(s.self, "unsettled")+b.balance(s.self, "frozen"))
 	other := s.bill(s.asShop(), fundFlowBillPath+"?bill_date="+day)
 	want(t, "receiver's closing balance", checkFlow(t, other, 0), 300)
 	s.asShop().refused("GET", "/v3/profitsharing/bills?bill_date="+day, nil, 400, "NO_STATEMENT_EXIST")

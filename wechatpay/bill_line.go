@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// BillLineError is a line of a bill that cannot be read as a row. It is [ErrMalformed] too. It never repeats what the
+// BillLineError is a line of a bill that cannot be read as a row, among others that can. It is [ErrMalformed] too. It never repeats what the
 // line holds.
 type BillLineError struct {
 	Line    int    // from 1, the header being the first
@@ -18,15 +18,26 @@ type BillLineError struct {
 	Problem string
 }
 
-func (e *BillLineError) Error() string {
+func (e *BillLineError) Error() string { return "wechatpay: " + e.text() }
+
+func (e *BillLineError) text() string {
 	if e.Column == "" {
-		return fmt.Sprintf("wechatpay: bill line %d: %s", e.Line, e.Problem)
+		return fmt.Sprintf("bill line %d: %s", e.Line, e.Problem)
 	}
-	return fmt.Sprintf("wechatpay: bill line %d, column %s: %s", e.Line, e.Column, e.Problem)
+	return fmt.Sprintf("bill line %d, column %s: %s", e.Line, e.Column, e.Problem)
 }
 
 // Unwrap is [ErrMalformed].
 func (e *BillLineError) Unwrap() error { return ErrMalformed }
+
+// lastLine is an error of a header or a summary, after which no line can be read: it is no *BillLineError, so that a loop that
+// goes on after those does not take it for one of them.
+func lastLine(err error) error {
+	if line, ok := errors.AsType[*BillLineError](err); ok {
+		return fmt.Errorf("%w: %s", ErrMalformed, line.text())
+	}
+	return err
+}
 
 const (
 	billLineBytesMax = billBufferBytes

@@ -155,9 +155,19 @@ func TestUnreadableBillsAreRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			bill := ReadTradeBill(strings.NewReader(c.text))
-			_, err := collect(bill)
-			if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), c.problem) {
-				t.Errorf("got %v, want %q", err, c.problem)
+			var first, last error
+			for _, err := range bill.Rows() { // as a loop that holds lines and goes on
+				if first == nil {
+					first = err
+				}
+				last = err
+			}
+			if !errors.Is(first, ErrMalformed) || !strings.Contains(first.Error(), c.problem) {
+				t.Errorf("got %v, want %q", first, c.problem)
+			}
+			_, held := errors.AsType[*BillLineError](last)
+			if _, whole := bill.Summary(); whole != (held || last == nil) {
+				t.Errorf("the loop ended with %v, and the bill was read to its end: %v", last, whole)
 			}
 			if err := bill.CheckSummary(); err == nil {
 				t.Error("the summary of half a bill was checked")

@@ -44,9 +44,10 @@ func newBill[Row, Summary any](r io.Reader, layout billLayout[Row, Summary]) *Bi
 	return &Bill[Row, Summary]{layout: layout, closer: closer, lines: billLines{reader: bufio.NewReaderSize(r, billBufferBytes)}}
 }
 
-// Rows are the rows in the bill's order, to be ranged over once. When the loop ends by itself without an error, the bill
-// was read to its end, the summary is there and a download's hash matched: only then do the rows count. A
-// *[BillLineError] is about one line: a loop that goes on gets the lines after it. Any other error is the last.
+// Rows are the rows in the bill's order, to be ranged over once. When the loop ends by itself and its last error, if there
+// was any, was a *[BillLineError], then the bill was read to its end, the summary is there and a download's hash matched: only
+// then do the rows count. A *BillLineError is about one line: a loop that goes on gets the lines after it. Any other error is
+// the last.
 func (b *Bill[Row, Summary]) Rows() iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for {
@@ -114,7 +115,7 @@ func (b *Bill[Row, Summary]) next() (row Row, err error) {
 		return row, b.err
 	}
 	if b.rows == nil {
-		if b.err = b.readHeader(); b.err != nil {
+		if b.err = lastLine(b.readHeader()); b.err != nil {
 			return row, b.err
 		}
 	}
@@ -123,7 +124,7 @@ func (b *Bill[Row, Summary]) next() (row Row, err error) {
 		return row, err
 	}
 	if names, columns := b.summaryHeader(line); columns != nil {
-		if b.err = b.readSummary(names, columns); b.err == nil {
+		if b.err = lastLine(b.readSummary(names, columns)); b.err == nil {
 			b.err = io.EOF
 		}
 		return row, b.err
