@@ -209,3 +209,22 @@ func TestSubMerchantFundFlowBill(t *testing.T) {
 	b.merchant.refused("GET", strings.Replace(target, "AEAD_AES_256_GCM", "SM4_GCM", 1)+second, nil, 400, "INVALID_REQUEST")
 	b.merchant.refused("GET", strings.Replace(target, "BASIC", "DEPOSIT", 1)+second, nil, 400, "NO_STATEMENT_EXIST")
 }
+
+func TestTransfersAreInTheBillOfTheOperatingAccount(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	day := b.noon()
+	b.operation(5000)
+	b.transfer("BILL0001", 300)
+	b.confirmTransfer("BILL0001")
+	b.transfer("BILL0002", 200) // nobody confirms it: a day later its money comes back
+	b.until(10, 0)
+	bill := b.bill(b.merchant, fundFlowBillPath+"?account_type=OPERATION&bill_date="+day)
+	want(t, "closing balance", checkFlow(t, bill, 0), 4500)
+	want(t, "业务类型", bill.row(t, "业务凭证号", "BILL0001")["业务类型"], "商家转账")
+	next := b.noon()
+	b.until(10, 0)
+	bill = b.bill(b.merchant, fundFlowBillPath+"?account_type=OPERATION&bill_date="+next)
+	want(t, "closing balance of the next day", checkFlow(t, bill, 4500), 4700)
+	want(t, "returned", bill.row(t, "业务凭证号", "BILL0002")["收支类型"], "收入")
+}
