@@ -112,7 +112,7 @@ func TestV2LibraryTakesAPaymentFromTheSandbox(t *testing.T) {
 func TestV2LibraryFollowsAPaymentToItsEnd(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.settings(object{"reverse_after": "0s"})
+	b.settings(object{"reverse_after": "0s", "v2": object{"reverse_recalls": 2, "answer_sign_type": "MD5", "notification_sign_type": true}})
 	client := b.v2Library()
 
 	_, err := client.MicroPayToEnd(t.Context(), codePaymentOfOurs("ORDER0001", b.authCode("userpaying")))

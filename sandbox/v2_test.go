@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -632,4 +633,31 @@ func TestV2SharesThePublishedLimits(t *testing.T) {
 	want(t, "the second in a second", m.refused(v2MicroPay, codePayment("ORDER2", b.authCode("success"))), "FREQUENCY_LIMITED")
 	b.advance(2 * time.Second)
 	m.must(v2MicroPay, codePayment("ORDER3", b.authCode("success")))
+}
+
+func TestV2Knobs(t *testing.T) {
+	t.Parallel()
+	b, m := setupV2(t)
+	b.settings(object{"reverse_after": "0s", "v2": object{
+		"reverse_recalls": 2, "answer_sign_type": "MD5", "notification_sign_type": true, "refund_not_found": "INVALID_TRANSACTIONID",
+	}})
+	_, paid := m.post(v2MicroPay, codePayment("ORDER1", b.authCode("success")))
+	want(t, "length of an answer's signature", len(paid["sign"]), 32)
+	asked := *m // what it sends is signed as before
+	m.signType = "MD5"
+	want(t, "the answer's signature", paid["sign"], m.sign(paid))
+	for _, recall := range []string{"Y", "Y", "N"} {
+		_, reversed := asked.post(v2Reverse, fields{"out_trade_no": "ORDER1"})
+		want(t, "recall", reversed["result_code"]+reversed["recall"], "SUCCESS"+recall)
+	}
+	want(t, "state", b.query("ORDER1")["trade_state"], "REVOKED")
+	want(t, "a refund of nothing", m.refused(v2Refund, fields{"out_trade_no": "ORDER2", "out_refund_no": "R1", "total_fee": "1", "refund_fee": "1"}), "INVALID_TRANSACTIONID")
+	url, arrived := receiverV2(t, func(int) string { return v2Received })
+	m.must(v2Unified, b.unifiedOrder("ORDER3", url))
+	b.pay(object{"out_trade_no": "ORDER3", "result": "success"})
+	want(t, "sign_type", next(t, arrived)["sign_type"], "MD5")
+	for field, value := range map[string]any{"reverse_recalls": -1, "answer_sign_type": "RSA", "refund_not_found": "NOTENOUGH"} {
+		status, answer := b.control("POST", "/wechatpay/settings", object{"v2": object{field: value}})
+		want(t, field, fmt.Sprintf("%d %v", status, answer["field"]), "400 v2."+field)
+	}
 }

@@ -69,6 +69,7 @@ type order struct {
 	Parameters    string // the first call's, for comparing repeats
 	PublicKey     bool   // the first call named the public key
 	V2SignType    string // of an order placed over APIv2: how its notification is signed
+	V2Recalls     int    // reverses that were answered recall=Y by the settings
 
 	CreatedAt  time.Time
 	ExpiresAt  time.Time // last moment to pay

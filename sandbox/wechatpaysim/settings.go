@@ -83,6 +83,7 @@ type Settings struct {
 	ProfitSharing ProfitSharingSettings `json:"profit_sharing"`
 	Bills         BillSettings          `json:"bills"`
 	Transfer      TransferSettings      `json:"transfer"`
+	V2            V2Settings            `json:"v2"`
 
 	RateLimiting
 	Unsettled
@@ -118,6 +119,7 @@ func (p *Provider) defaultSettings() Settings {
 		RateLimiting:          defaultRateLimiting(),
 		Unsettled:             defaultUnsettled(),
 		Transfer:              defaultTransferSettings(),
+		V2:                    defaultV2(),
 	}
 }
 
@@ -157,6 +159,7 @@ func (s Settings) check() *control.Problem {
 	problems = append(problems, s.Unsettled.problems(oneOf, within)...)
 	problems = append(problems, s.RateLimiting.problems(oneOf, within)...)
 	problems = append(problems, s.Transfer.check(oneOf, within)...)
+	problems = append(problems, s.V2.problems(oneOf, within)...)
 	for _, name := range slices.Sorted(maps.Keys(s.Hosts)) {
 		problems = append(problems,
 			oneOf("hosts", name, Primary, Backup),

@@ -314,12 +314,19 @@ func (p *Provider) replyV2(c *v2Call, message v2Message, err *v2Error, effect fa
 			full[name] = value
 		}
 	}
-	full["sign"] = full.sign(c.message["sign_type"], c.merchant.APIv2Key)
+	full["sign"] = full.sign(p.answerSignTypeV2(c), c.merchant.APIv2Key)
 	if effect == fault.BadSignature {
 		full["nonce_str"] = p.chance.Alphanumeric(32)
 	}
 	answer.body = full.encode("xml")
 	return answer
+}
+
+func (p *Provider) answerSignTypeV2(c *v2Call) string {
+	if p.Settings().V2.AnswerSignType == V2SignedMD5 {
+		return v2MD5
+	}
+	return c.signType()
 }
 
 // v2Time writes a moment as APIv2 does.

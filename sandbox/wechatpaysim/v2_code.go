@@ -57,6 +57,11 @@ func (p *Provider) reverseV2(c *v2Call) (v2Message, *v2Error) {
 	if err != nil {
 		return v2Message{"recall": "N"}, err
 	}
+	if o.Product == Codepay && o.V2Recalls < p.settings.V2.ReverseRecalls {
+		o.V2Recalls++
+		p.put(recordOrder, o.key().String(), o)
+		return v2Message{"recall": "Y"}, nil
+	}
 	switch why := p.reverse(o); why {
 	case "":
 		return v2Message{"recall": "N"}, nil

@@ -123,6 +123,9 @@ func (p *Provider) bodyV2(n notification, effect fault.Effect) ([]byte, error) {
 		return nil, err
 	}
 	message["nonce_str"] = p.chance.Alphanumeric(32)
+	if p.Settings().V2.NotificationSignType {
+		message["sign_type"] = n.V2SignType
+	}
 	changeV2(message, message, effect)
 	message["sign"] = message.sign(n.V2SignType, merchant.APIv2Key)
 	switch effect {

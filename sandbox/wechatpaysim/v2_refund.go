@@ -41,7 +41,10 @@ func (p *Provider) createRefundV2(c *v2Call) (v2Message, *v2Error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o, err := p.orderV2(c)
-	if err != nil {
+	switch {
+	case err != nil && err.code == v2OrderNotExist:
+		return nil, &v2Error{p.settings.V2.RefundNotFound, err.text}
+	case err != nil:
 		return nil, err
 	}
 	parameters := repeatableRefundV2(o, m)
