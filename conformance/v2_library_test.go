@@ -148,8 +148,8 @@ func TestV2LibraryDownloadsTheBill(t *testing.T) {
 	must(t, "pay", err)
 	day := b.sandbox.Now()
 	b.advance(48 * time.Hour)
-	for _, zipped := range []bool{false, true} {
-		bill, err := client.DownloadBill(t.Context(), wechatpayv2.BillRequest{BillDate: day, GZIP: zipped})
+	for _, tarType := range []string{"", wechatpay.TarTypeGZIP} {
+		bill, err := client.DownloadBill(t.Context(), wechatpay.TradeBillRequest{BillDate: wechatpay.BillDateOf(day), TarType: tarType})
 		must(t, "download", err)
 		read := wechatpay.ReadTradeBill(bill)
 		for row, err := range read.Rows() {
@@ -159,7 +159,7 @@ func TestV2LibraryDownloadsTheBill(t *testing.T) {
 		must(t, "check the summary", read.CheckSummary())
 		must(t, "close", bill.Close())
 	}
-	if _, err := client.DownloadBill(t.Context(), wechatpayv2.BillRequest{BillDate: day.Add(-24 * time.Hour)}); wechatpayv2.CodeOf(err) != "20002" {
+	if _, err := client.DownloadBill(t.Context(), wechatpay.TradeBillRequest{BillDate: wechatpay.BillDateOf(day.Add(-24 * time.Hour))}); wechatpayv2.CodeOf(err) != "20002" {
 		t.Errorf("an empty day: got %v", err)
 	}
 }

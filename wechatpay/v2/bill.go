@@ -20,35 +20,26 @@ const (
 	gzipMagic    = "\x1f\x8b"
 )
 
-// BillRequest asks for a day's trade bill.
-type BillRequest struct {
-	// BillDate is the day in China; the time of day does not count. Its bill is there from about 10:00 of the next.
-	BillDate time.Time
-	// BillType is ALL, SUCCESS, REFUND or RECHARGE_REFUND. Zero: ALL.
-	BillType string
-	// GZIP asks for the bill compressed, which travels faster and ends in a checksum of its own.
-	GZIP bool
-}
-
-// DownloadBill downloads a day's trade bill (WeChat Pay APIv2, 下载交易账单) and returns its text as it arrives, decompressed:
-// [wechatpay.ReadTradeBill] reads the rows. Close it.
-// The bill is not signed: a row decides nothing, it raises a difference that a query settles. An error of reading means that
-// the bill is not whole; a day without trades is an *[Error].
-func (c *Client) DownloadBill(ctx context.Context, request BillRequest) (io.ReadCloser, error) {
+// DownloadBill downloads a day's trade bill (WeChat Pay APIv2, 下载交易账单), asked for as in APIv3, and returns its text as it arrives,
+// unpacked: [wechatpay.ReadTradeBill] reads the rows. Close it. The bill is not signed: a row decides nothing, it raises a
+// difference that a query settles. An error of reading means that the bill is not whole, which a plain one may not show: prefer
+// [wechatpay.TarTypeGZIP], which ends in a checksum. A day without trades is an *[Error].
+func (c *Client) DownloadBill(ctx context.Context, request wechatpay.TradeBillRequest) (io.ReadCloser, error) {
 	const name = "download bill"
-	fields := Fields{"bill_date": beijingText(request.BillDate), "bill_type": orDefault(request.BillType, "ALL")}
-	if request.GZIP {
-		fields["tar_type"] = "GZIP"
-	}
 	var v validation
-	v.text("bill_type", fields["bill_type"], 1, 16)
-	if request.BillDate.IsZero() {
-		v.add("bill_date", "is required")
-	} else {
-		fields["bill_date"] = fields["bill_date"][:len("20060102")]
+	day, err := time.Parse(time.DateOnly, request.BillDate)
+	if err != nil {
+		v.add("bill_date", "must be a day as yyyy-MM-dd, in China's time")
+	}
+	v.text("bill_type", request.BillType, 0, 16)
+	if request.TarType != "" && request.TarType != wechatpay.TarTypeGZIP {
+		v.add("tar_type", "must be "+wechatpay.TarTypeGZIP+" or empty")
 	}
 	if err := errors.Join(v.err(), c.checkSubMerchant()); err != nil {
 		return nil, failed(name, wechatpay.OutcomeRefused, err)
+	}
+	fields := Fields{
+		"bill_date": day.Format("20060102"), "bill_type": orDefault(request.BillType, wechatpay.BillTypeAll), "tar_type": request.TarType,
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.billTimeout)
 	bill, err := c.openBill(ctx, call{name: name, path: "/pay/downloadbill", fields: fields})

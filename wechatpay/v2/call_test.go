@@ -286,9 +286,8 @@ func TestBillIsHandedOnAsItArrives(t *testing.T) {
 		}
 		return Fields{"body": text}, nil
 	})))
-	day := time.Date(2024, 6, 1, 3, 0, 0, 0, time.UTC)
-	for _, zipped := range []bool{false, true} {
-		bill, err := client.DownloadBill(t.Context(), BillRequest{BillDate: day, GZIP: zipped})
+	for _, tarType := range []string{"", wechatpay.TarTypeGZIP} {
+		bill, err := client.DownloadBill(t.Context(), wechatpay.TradeBillRequest{BillDate: "2024-06-01", TarType: tarType})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -307,7 +306,7 @@ func TestBillThatIsRefusedIsAnError(t *testing.T) {
 	client := newClient(t, testConfig(newProvider(t, func(request, int) (Fields, error) {
 		return Fields{"return_code": "FAIL", "return_msg": "No Bill Exist", "error_code": "20002"}, nil
 	})))
-	_, err := client.DownloadBill(t.Context(), BillRequest{BillDate: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)})
+	_, err := client.DownloadBill(t.Context(), wechatpay.TradeBillRequest{BillDate: "2024-06-01"})
 	if CodeOf(err) != "20002" || OutcomeOf(err) != wechatpay.OutcomeRefused {
 		t.Errorf("got %v", err)
 	}
@@ -319,7 +318,7 @@ func TestTruncatedGZIPBillIsNoBill(t *testing.T) {
 	client := newClient(t, testConfig(newProvider(t, func(request, int) (Fields, error) {
 		return Fields{"body": whole[:len(whole)-9]}, nil
 	})))
-	bill, err := client.DownloadBill(t.Context(), BillRequest{BillDate: time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC), GZIP: true})
+	bill, err := client.DownloadBill(t.Context(), wechatpay.TradeBillRequest{BillDate: "2024-06-01", TarType: wechatpay.TarTypeGZIP})
 	if err != nil {
 		t.Fatal(err)
 	}
