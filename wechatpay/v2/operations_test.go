@@ -155,7 +155,10 @@ func TestRequestsThatCannotBeRightAreNotSent(t *testing.T) {
 		"unified order": func() error { _, err := client.PlaceUnifiedOrder(t.Context(), UnifiedOrderRequest{}); return err },
 		"close":         func() error { return client.CloseOrder(t.Context(), "a b") },
 		"openid":        func() error { _, err := client.AuthCodeToOpenID(t.Context(), ""); return err },
-		"bill":          func() error { _, err := client.DownloadBill(t.Context(), wechatpay.TradeBillRequest{TarType: "ZIP"}); return err },
+		"bill": func() error {
+			_, err := client.DownloadBill(t.Context(), wechatpay.TradeBillRequest{TarType: "ZIP"})
+			return err
+		},
 	} {
 		err := send()
 		if _, ok := errors.AsType[*wechatpay.FieldError](err); !ok || OutcomeOf(err) != wechatpay.OutcomeRefused {
