@@ -61,7 +61,9 @@ func coverageCalls() map[string]func(context.Context, *Client) {
 		},
 		"CloseOrder":       func(ctx context.Context, c *Client) { _ = c.CloseOrder(ctx, number.OutTradeNo) },
 		"AuthCodeToOpenID": func(ctx context.Context, c *Client) { _, _ = c.AuthCodeToOpenID(ctx, "130000000000000000") },
-		"DownloadBill":     func(ctx context.Context, c *Client) { _, _ = c.DownloadBill(ctx, wechatpay.TradeBillRequest{BillDate: "2024-05-31"}) },
+		"DownloadBill": func(ctx context.Context, c *Client) {
+			_, _ = c.DownloadBill(ctx, wechatpay.TradeBillRequest{BillDate: "2024-05-31"})
+		},
 		"PlaceUnifiedOrder": func(ctx context.Context, c *Client) {
 			_, _ = c.PlaceUnifiedOrder(ctx, UnifiedOrderRequest{
 				TradeType: TradeTypeApp, OutTradeNo: number.OutTradeNo, Body: "一杯茶", TotalFee: 1, SpbillCreateIP: "203.0.113.8", NotifyURL: "https://pay.example.com/n",
