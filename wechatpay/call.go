@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -34,6 +35,8 @@ type call struct {
 	target  string // path and query, escaped
 	body    []byte // nil without
 	timeout time.Duration
+	// deadline is when timeout has passed, or the context's if that is sooner; do sets it. Zero: the context's alone.
+	deadline time.Time
 	// contentType is that of body. Zero: JSON.
 	contentType string
 	// signed is what is signed in place of body. Nil: body.
@@ -58,21 +61,24 @@ type call struct {
 // do runs a call: at most three tries inside the shorter of the call's and the context's time, each with
 // a fresh timestamp, nonce and signature, changing the access point when one failed.
 func (c *Client) do(ctx context.Context, k call) error {
-	ctx, cancel := context.WithTimeout(ctx, k.timeout)
-	defer cancel()
-	if !k.withoutKeys {
-		if err := c.prepareKeys(ctx); err != nil {
+	k.deadline = time.Now().Add(k.timeout)
+	if sooner, ok := ctx.Deadline(); ok && sooner.Before(k.deadline) {
+		k.deadline = sooner
+	}
+	if c.downloadEnabled && !k.withoutKeys {
+		waiting, cancel := context.WithDeadline(ctx, k.deadline)
+		err := c.prepareKeys(waiting)
+		cancel()
+		if err != nil {
 			return failed(k.name, OutcomeRetry, err)
 		}
 	}
 	if key := c.keys.Load().current(c.now()); k.keySerial == "" && key != nil && (!k.withoutKeys || !key.isCertificate()) {
 		k.keySerial = key.serial
 	}
-	if k.verify == nil {
-		k.verify = c.verify
-	}
-
-	return c.repeat(ctx, &k, func(host *host, triesLeft int) *failure { return c.try(ctx, &k, host, triesLeft) })
+	return c.repeat(ctx, &k, func(host *host, triesLeft int) *failure {
+		return c.try(ctx, &k, host, time.Until(k.deadline)/time.Duration(triesLeft))
+	})
 }
 
 // repeat makes tries of a call until one succeeds or no more are allowed.
@@ -93,7 +99,7 @@ func (c *Client) repeat(ctx context.Context, k *call, send func(host *host, trie
 		}
 		f.repeat = f.repeat && (!k.once || f.outcome == OutcomeRetry)
 		lostTry = lostTry || k.write && f.outcome == OutcomeUnknown
-		if !f.repeat || try == triesMax || !c.pause(ctx, k.name, try, f) {
+		if !f.repeat || try == triesMax || !c.pause(ctx, k, try, f) {
 			if lostTry {
 				f.outcome = OutcomeUnknown
 			}
@@ -109,15 +115,12 @@ func (c *Client) repeat(ctx context.Context, k *call, send func(host *host, trie
 
 // try sends the request once. It gets an equal share of the time left, so that an access point that
 // hangs leaves time for the other.
-func (c *Client) try(ctx context.Context, k *call, host *host, triesLeft int) *failure {
+func (c *Client) try(ctx context.Context, k *call, host *host, share time.Duration) *failure {
 	if err := ctx.Err(); err != nil {
 		return &failure{outcome: OutcomeRetry, err: err}
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(triesLeft))
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, share)
+	defer cancel()
 	request, f := c.newRequest(ctx, k, host)
 	if f != nil {
 		return f
@@ -151,18 +154,20 @@ func (c *Client) newRequest(ctx context.Context, k *call, host *host) (*http.Req
 	if err != nil {
 		return nil, &failure{outcome: OutcomeRetry, err: err}
 	}
+	// One array for the values, and each header sees only its own.
+	values := [...]string{contentTypeJSON, authorization, c.userAgent, orDefault(k.contentType, contentTypeJSON), k.keySerial}
 	header := make(http.Header, requestHeadersMost)
-	header["Accept"] = []string{contentTypeJSON}
-	header["Authorization"] = []string{authorization}
-	header["User-Agent"] = []string{c.userAgent}
+	header["Accept"] = values[0:1:1]
+	header["Authorization"] = values[1:2:2]
+	header["User-Agent"] = values[2:3:3]
 	if k.body != nil {
-		header["Content-Type"] = []string{orDefault(k.contentType, contentTypeJSON)}
+		header["Content-Type"] = values[3:4:4]
 	}
 	if c.language != "" {
 		header[headerLanguage] = []string{c.language}
 	}
 	if k.keySerial != "" {
-		header[headerSerial] = []string{k.keySerial}
+		header[headerSerial] = values[4:5:5]
 	}
 	maps.Copy(header, k.header)
 	if len(header[headerIdempotencyKey]) > 0 {
@@ -184,15 +189,38 @@ func readBody(response *http.Response) ([]byte, error) {
 	if response.ContentLength > answerBytesMax {
 		return nil, fmt.Errorf("answer: %w", ErrBodyTooLarge)
 	}
-	var buffer bytes.Buffer
-	buffer.Grow(int(max(response.ContentLength, 0)) + bytes.MinRead)
-	if _, err := buffer.ReadFrom(io.LimitReader(response.Body, answerBytesMax+1)); err != nil {
+	body, err := readAtMost(response.Body, response.ContentLength, answerBytesMax)
+	switch {
+	case errors.Is(err, ErrBodyTooLarge):
+		return nil, fmt.Errorf("answer: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
-	if buffer.Len() > answerBytesMax {
-		return nil, fmt.Errorf("answer: %w", ErrBodyTooLarge)
+	return body, nil
+}
+
+// readAtMost reads to the end, or to ErrBodyTooLarge; announced is a Content-Length, negative if there was none. A body
+// of the length announced is read into memory of just that size.
+func readAtMost(from io.Reader, announced, most int64) ([]byte, error) {
+	size := int64(bytes.MinRead)
+	if announced >= 0 {
+		size = min(announced, most) + 1 // room for the read that meets the end
 	}
-	return buffer.Bytes(), nil
+	body := make([]byte, 0, size)
+	for {
+		n, err := from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case int64(len(body)) > most:
+			return nil, ErrBodyTooLarge
+		case errors.Is(err, io.EOF):
+			return body, nil
+		case err != nil:
+			return nil, err
+		case len(body) == cap(body):
+			body = slices.Grow(body, bytes.MinRead)
+		}
+	}
 }
 
 // take judges an answer that arrived whole (WeChat Pay APIv3, 应答验签): 200 and 204 must verify. Refusals
@@ -204,7 +232,11 @@ func (c *Client) take(ctx context.Context, k *call, response *http.Response, bod
 	}
 	switch {
 	case status == http.StatusOK || status == http.StatusNoContent:
-		if err := k.verify(ctx, response.Header, body); err != nil {
+		verify := c.verify
+		if k.verify != nil {
+			verify = k.verify
+		}
+		if err := verify(ctx, response.Header, body); err != nil {
 			// A wrong APIv3 key does not become right by asking again.
 			return &failure{outcome: OutcomeUnknown, repeat: !errors.Is(err, ErrDecrypt), err: fmt.Errorf("answer: %w", err)}
 		}
@@ -226,9 +258,13 @@ func (c *Client) take(ctx context.Context, k *call, response *http.Response, bod
 }
 
 // pause waits before the next try; false when the time left does not allow one.
-func (c *Client) pause(ctx context.Context, name string, try int, f *failure) bool {
-	wait := c.backoff(try, &callError{name: name, outcome: f.outcome, tries: try, err: f.err})
-	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
+func (c *Client) pause(ctx context.Context, k *call, try int, f *failure) bool {
+	wait := c.backoff(try, &callError{name: k.name, outcome: f.outcome, tries: try, err: f.err})
+	deadline, bounded := ctx.Deadline()
+	if !k.deadline.IsZero() {
+		deadline, bounded = k.deadline, true
+	}
+	if bounded && time.Until(deadline) <= wait {
 		return false
 	}
 	timer := time.NewTimer(wait)

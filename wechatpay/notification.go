@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"time"
@@ -130,12 +129,12 @@ func (c *Client) readNotification(r *http.Request) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, c.notificationBodyMax+1))
-	if err != nil {
+	body, err := readAtMost(r.Body, r.ContentLength, c.notificationBodyMax)
+	switch {
+	case errors.Is(err, ErrBodyTooLarge):
+		return nil, fmt.Errorf("notification: %w: at most %d bytes", err, c.notificationBodyMax)
+	case err != nil:
 		return nil, fmt.Errorf("notification: %w: body could not be read: %v", ErrMalformed, err)
-	}
-	if int64(len(body)) > c.notificationBodyMax {
-		return nil, fmt.Errorf("notification: %w: at most %d bytes", ErrBodyTooLarge, c.notificationBodyMax)
 	}
 	return body, nil
 }
@@ -163,13 +162,14 @@ func decodeEnvelope(body []byte) (*envelope, error) {
 }
 
 func newNotification(e *envelope, body, plaintext []byte) (*Notification, error) {
-	if !json.Valid(plaintext) {
+	content := contentOf(e.Resource.OriginalType, e.EventType, plaintext)
+	if content == nil && !json.Valid(plaintext) { // what has a type is JSON
 		return nil, fmt.Errorf("notification %s: %w: plaintext is not JSON", firstRunes(e.ID, 36), ErrMalformed)
 	}
 	return &Notification{
 		id: e.ID, eventType: e.EventType, originalType: e.Resource.OriginalType, summary: e.Summary,
 		createTime: e.CreateTime.Time, body: body, plaintext: plaintext,
-		content: contentOf(e.Resource.OriginalType, e.EventType, plaintext),
+		content: content,
 	}, nil
 }
 

@@ -23,6 +23,9 @@ const (
 	headerRequestID     = "Request-Id"
 )
 
+// signatureBase64 has one text for each signature: stray bits at the end are refused.
+var signatureBase64 = base64.StdEncoding.Strict()
+
 // providerSignature is what the headers of an answer or a notification say about its signature.
 type providerSignature struct {
 	timestamp string
@@ -37,20 +40,18 @@ type providerSignature struct {
 func readSignature(h http.Header, signatureType string) (providerSignature, error) {
 	var s providerSignature
 	var encoded string
-	for _, header := range []struct {
-		name string
-		to   *string
-	}{{headerTimestamp, &s.timestamp}, {headerNonce, &s.nonce}, {headerSignature, &encoded}, {headerSerial, &s.serial}} {
-		values := h[header.name]
-		switch {
-		case len(values) == 0 || values[0] == "":
-			return s, fmt.Errorf("%w: header %s is missing; a proxy in front must pass it on", ErrSignature, header.name)
-		case len(values) > 1:
-			return s, fmt.Errorf("%w: header %s came %d times", ErrSignature, header.name, len(values))
-		case !isVisibleASCII(values[0]):
-			return s, fmt.Errorf("%w: header %s holds forbidden characters", ErrSignature, header.name)
-		}
-		*header.to = values[0]
+	var err error
+	if s.timestamp, err = onlyValue(h, headerTimestamp); err != nil {
+		return s, err
+	}
+	if s.nonce, err = onlyValue(h, headerNonce); err != nil {
+		return s, err
+	}
+	if encoded, err = onlyValue(h, headerSignature); err != nil {
+		return s, err
+	}
+	if s.serial, err = onlyValue(h, headerSerial); err != nil {
+		return s, err
 	}
 	types := h[headerSignatureType]
 	if len(types) == 0 {
@@ -65,16 +66,30 @@ func readSignature(h http.Header, signatureType string) (providerSignature, erro
 		return s, fmt.Errorf("%w: header %s is not Unix seconds", ErrTimestamp, headerTimestamp)
 	}
 	s.signedAt = time.Unix(seconds, 0)
-	s.value, err = base64.StdEncoding.Strict().DecodeString(encoded)
+	s.value, err = signatureBase64.DecodeString(encoded)
 	if err != nil {
 		return s, fmt.Errorf("%w: header %s is not base64", ErrSignature, headerSignature)
 	}
 	return s, nil
 }
 
+// onlyValue is the value of a header that must come once.
+func onlyValue(h http.Header, name string) (string, error) {
+	values := h[name]
+	switch {
+	case len(values) == 0 || values[0] == "":
+		return "", fmt.Errorf("%w: header %s is missing; a proxy in front must pass it on", ErrSignature, name)
+	case len(values) > 1:
+		return "", fmt.Errorf("%w: header %s came %d times", ErrSignature, name, len(values))
+	case !isVisibleASCII(values[0]):
+		return "", fmt.Errorf("%w: header %s holds forbidden characters", ErrSignature, name)
+	}
+	return values[0], nil
+}
+
 func isVisibleASCII(s string) bool {
-	for _, b := range []byte(s) {
-		if b <= ' ' || b > '~' {
+	for i := range len(s) {
+		if b := s[i]; b <= ' ' || b > '~' {
 			return false
 		}
 	}
