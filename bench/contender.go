@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/tongbao-pay/tongbao/openssl"
 )
 
 // contender is one way to speak to the provider. A nil operation is one that it does not offer.
@@ -52,6 +55,7 @@ const (
 	plainName         = "net/http alone"
 	bareName          = "bare RSA"
 	libraryName       = "wechatpay"
+	opensslName       = "wechatpay, openssl"
 	officialName      = "wechatpay-go"
 	officialTunedName = "wechatpay-go, tuned"
 	gopayName         = "gopay"
@@ -62,12 +66,16 @@ func contenders(p *parties, reach transportFor) ([]*contender, error) {
 	all := []*contender{newBare(p), newPlain(reach)}
 	for _, open := range []func() (*contender, error){
 		func() (*contender, error) { return newLibrary(p, reach) },
+		func() (*contender, error) { return newLibraryOnOpenSSL(p, reach) },
 		func() (*contender, error) { return newOfficial(p, reach, false) },
 		func() (*contender, error) { return newOfficial(p, reach, true) },
 		func() (*contender, error) { return newGopay(p, reach, false) },
 		func() (*contender, error) { return newGopay(p, reach, true) },
 	} {
 		c, err := open()
+		if errors.Is(err, openssl.ErrUnavailable) {
+			continue // and its rows and targets are not there
+		}
 		if err != nil {
 			return nil, err
 		}

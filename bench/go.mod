@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/go-pay/gopay v1.5.123
 	github.com/tongbao-pay/tongbao v0.0.0
+	github.com/tongbao-pay/tongbao/openssl v0.0.0
 	github.com/wechatpay-apiv3/wechatpay-go v0.2.21
 )
 
@@ -17,4 +18,7 @@ require (
 	github.com/go-pay/xtime v0.0.2 // indirect
 )
 
-replace github.com/tongbao-pay/tongbao => ../
+replace (
+	github.com/tongbao-pay/tongbao => ../
+	github.com/tongbao-pay/tongbao/openssl => ../openssl
+)

@@ -8,12 +8,22 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/tongbao-pay/tongbao/openssl"
 	"github.com/tongbao-pay/tongbao/wechatpay"
 )
 
 // newLibrary is this project's library as New makes it.
 func newLibrary(p *parties, reach transportFor) (*contender, error) {
 	return libraryWith(p.merchant, p, reach, libraryName, "New as it comes, WeChat Pay public key")
+}
+
+// newLibraryOnOpenSSL is the same with the optional signer.
+func newLibraryOnOpenSSL(p *parties, reach transportFor) (*contender, error) {
+	signer, err := openssl.NewPrivateKey(p.merchant)
+	if err != nil {
+		return nil, err
+	}
+	return libraryWith(signer, p, reach, opensslName, "the same with Config.Signer from openssl.NewPrivateKey")
 }
 
 func libraryWith(signer crypto.Signer, p *parties, reach transportFor, name, configured string) (*contender, error) {
