@@ -55,6 +55,7 @@ const (
 	plainName         = "net/http alone"
 	bareName          = "bare RSA"
 	libraryName       = "wechatpay"
+	directName        = "wechatpay, direct"
 	opensslName       = "wechatpay, openssl"
 	officialName      = "wechatpay-go"
 	officialTunedName = "wechatpay-go, tuned"
@@ -66,6 +67,7 @@ func contenders(p *parties, reach transportFor) ([]*contender, error) {
 	all := []*contender{newBare(p), newPlain(reach)}
 	for _, open := range []func() (*contender, error){
 		func() (*contender, error) { return newLibrary(p, reach) },
+		func() (*contender, error) { return newLibraryDirect(p, reach) },
 		func() (*contender, error) { return newLibraryOnOpenSSL(p, reach) },
 		func() (*contender, error) { return newOfficial(p, reach, false) },
 		func() (*contender, error) { return newOfficial(p, reach, true) },

@@ -10,24 +10,35 @@ import (
 
 	"github.com/tongbao-pay/tongbao/openssl"
 	"github.com/tongbao-pay/tongbao/wechatpay"
+	"github.com/tongbao-pay/tongbao/wechatpay/direct"
 )
 
 // newLibrary is this project's library as New makes it.
 func newLibrary(p *parties, reach transportFor) (*contender, error) {
-	return libraryWith(p.merchant, p, reach, libraryName, "New as it comes, WeChat Pay public key")
+	return libraryWith(p.merchant, p, reach(wechatpay.NewTransport()), libraryName, "New as it comes, WeChat Pay public key")
 }
 
-// newLibraryOnOpenSSL is the same with the optional signer.
+// newLibraryDirect is the same with the optional transport.
+func newLibraryDirect(p *parties, reach transportFor) (*contender, error) {
+	return libraryWith(p.merchant, p, direct.New(reach(wechatpay.NewTransport())), directName, "the same with Config.Transport from direct.New")
+}
+
+// newLibraryOnOpenSSL is the same with the optional signer and the optional transport.
 func newLibraryOnOpenSSL(p *parties, reach transportFor) (*contender, error) {
 	signer, err := openssl.NewPrivateKey(p.merchant)
 	if err != nil {
 		return nil, err
 	}
-	return libraryWith(signer, p, reach, opensslName, "the same with Config.Signer from openssl.NewPrivateKey")
+	return libraryWith(signer, p, direct.New(reach(wechatpay.NewTransport())), opensslName, "wechatpay, direct with Config.Signer from openssl.NewPrivateKey")
 }
 
-func libraryWith(signer crypto.Signer, p *parties, reach transportFor, name, configured string) (*contender, error) {
-	transport := reach(wechatpay.NewTransport())
+// keptTransport is a transport that keeps connections.
+type keptTransport interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
+func libraryWith(signer crypto.Signer, p *parties, transport keptTransport, name, configured string) (*contender, error) {
 	client, err := libraryClient(signer, p, transport)
 	if err != nil {
 		return nil, err

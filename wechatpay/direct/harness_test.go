@@ -1,0 +1,143 @@
+package direct_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tongbao-pay/tongbao/wechatpay/direct"
+)
+
+// server is an HTTP server that counts its connections.
+type server struct {
+	*httptest.Server
+	opened atomic.Int64
+	closed chan struct{} // one for each connection closed
+}
+
+func serve(t testing.TB, secured bool, handler http.HandlerFunc) *server {
+	t.Helper()
+	s := &server{Server: httptest.NewUnstartedServer(handler), closed: make(chan struct{}, 1000)}
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			s.opened.Add(1)
+		case http.StateClosed:
+			s.closed <- struct{}{}
+		case http.StateActive, http.StateIdle, http.StateHijacked:
+		}
+	}
+	if secured {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// transportTo is a Transport that trusts the server.
+func transportTo(t testing.TB, s *server) *direct.Transport {
+	t.Helper()
+	base := s.Client().Transport.(*http.Transport).Clone() //nolint:forcetypeassert // httptest says so
+	base.MaxIdleConnsPerHost = 64
+	transport := direct.New(base)
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
+}
+
+// scripted is a server that writes just what it is told, one answer for each request.
+func scripted(t *testing.T, answers ...string) (url string, connections *atomic.Int64) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	connections = &atomic.Int64{}
+	var next atomic.Int64
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			connections.Add(1)
+			serving.Go(func() {
+				defer conn.Close()
+				reader := bufio.NewReader(conn)
+				for {
+					r, err := http.ReadRequest(reader)
+					if err != nil {
+						return
+					}
+					if _, err := io.Copy(io.Discard, r.Body); err != nil {
+						return
+					}
+					i := int(next.Add(1)) - 1
+					if i >= len(answers) {
+						return
+					}
+					if _, err := io.WriteString(conn, answers[i]); err != nil || strings.Contains(answers[i], "close") || answers[i] == "" {
+						return
+					}
+				}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		serving.Wait()
+	})
+	return "http://" + listener.Addr().String(), connections
+}
+
+func request(t testing.TB, ctx context.Context, method, url, body string) *http.Request {
+	t.Helper()
+	var from io.Reader
+	if body != "" {
+		from = strings.NewReader(body)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, url, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// ask sends and reads the whole answer.
+func ask(transport http.RoundTripper, r *http.Request) (status int, body string, err error) {
+	response, err := transport.RoundTrip(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	raw, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(raw), err
+}
+
+func mustAsk(t *testing.T, transport http.RoundTripper, r *http.Request) string {
+	t.Helper()
+	status, body, err := ask(transport, r)
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("got %d, %q, %v", status, body, err)
+	}
+	return body
+}
+
+// notBytes is a body of unknown length.
+type notBytes struct{ io.Reader }
+
+var errBody = errors.New("the caller's body broke")
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errBody }
