@@ -21,6 +21,8 @@ test: ## Install what the tests need where it is missing, then check and test ev
 	@$(step) "lint and import rules" scripts/lint
 	@$(step) "generated files are fresh" scripts/check-generated
 	@$(step) "tests with the race detector" go test -race ./...
+	@$(step) "module openssl" scripts/test-module openssl
+	@$(step) "module bench, one round" scripts/test-module bench
 	@$(step) "other people's SDKs" conformance/run
 	@$(step) "examples" scripts/test-module examples
 
@@ -55,6 +57,10 @@ fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
 .PHONY: conformance
 conformance: ## Judge the sandbox and the library by other people's SDKs (needs Node.js 18 and npm)
 	@$(step) "other people's SDKs" conformance/run
+
+.PHONY: bench
+bench: ## Measure the library beside wechatpay-go and gopay in one run (some minutes; nothing is judged by its time)
+	cd bench && go run .
 
 .PHONY: demo
 demo: ## Sandbox, gateway and a demo shop in one process: the quickest look

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"strings"
@@ -146,10 +147,13 @@ func TestMedianAndRatio(t *testing.T) {
 		got    float64
 		want   string
 	}{
-		{target{limit: 1.1}, 1.05, "pass 1.050"}, {target{limit: 1.1}, 1.1, "pass 1.100"}, {target{limit: 1.1}, 1.2, "FAIL 1.200"},
+		{target{limit: 1.1}, 1.05, "pass 1.050"},
+		{target{limit: 1.1}, 1.1, "pass 1.100"},
+		{target{limit: 1.1}, 1.2, "FAIL 1.200"},
 		{target{limit: 0.03}, 0, "pass 0.000"},
-		{target{limit: 1.2, least: true}, 1.3, "pass 1.300"}, {target{limit: 1.2, least: true}, 1.1, "FAIL 1.100"},
-		{target{limit: 1.2, least: true}, 0, "not measured"},
+		{target{limit: 1.1}, math.NaN(), "not measured"},
+		{target{limit: 1.2, least: true}, 1.3, "pass 1.300"},
+		{target{limit: 1.2, least: true}, 1.1, "FAIL 1.100"},
 	} {
 		if got := c.target.verdict(c.got); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

@@ -97,8 +97,7 @@ func measureAll(ctx context.Context, pl plan, all []*contender, up *upstream, p 
 	if err != nil {
 		return nil, err
 	}
-	r := make(results)
-	repeats := make(map[key]int)
+	m := &measuring{plan: pl, contenders: all, upstream: up, repeats: make(map[key]int), results: make(results)}
 	for round := range pl.rounds {
 		var f fixtures
 		if f.answer, err = sign(p.provider, prepayAnswer); err != nil {
@@ -111,34 +110,50 @@ func measureAll(ctx context.Context, pl plan, all []*contender, up *upstream, p 
 			if !strings.HasPrefix(op.name, pl.only) {
 				continue
 			}
-			ofRound := make(map[string]sample)
-			for i := range all {
-				c := all[(i+round)%len(all)]
-				k := key{op.name, c.name}
-				do := op.of(c, &f)
-				if do == nil {
-					continue
-				}
-				if repeats[k] == 0 {
-					if repeats[k], err = calibrate(ctx, do, op.callers, pl.slice); err != nil {
-						return nil, fmt.Errorf("%s, %s: %w", c.name, op.name, err)
-					}
-				}
-				s, err := measure(ctx, do, op.callers, repeats[k], up)
-				if err != nil {
-					return nil, fmt.Errorf("%s, %s: %w", c.name, op.name, err)
-				}
-				ofRound[c.name] = s
-			}
-			bare := ofRound[bareName]
-			for name, s := range ofRound {
-				s.ownCPU = s.cpu - bare.cpu
-				k := key{op.name, name}
-				r[k] = append(r[k], s)
+			if err := m.inTurns(ctx, round, op, &f); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return r, nil
+	return m.results, nil
+}
+
+// measuring is what measureAll keeps from round to round.
+type measuring struct {
+	plan       plan
+	contenders []*contender
+	upstream   *upstream
+	repeats    map[key]int
+	results    results
+}
+
+// inTurns measures an operation of every contender that offers it.
+func (m *measuring) inTurns(ctx context.Context, round int, op operation, f *fixtures) error {
+	ofRound := make(map[string]sample)
+	for i := range m.contenders {
+		c := m.contenders[(i+round)%len(m.contenders)]
+		do := op.of(c, f)
+		if do == nil {
+			continue
+		}
+		k := key{op.name, c.name}
+		var err error
+		if m.repeats[k] == 0 {
+			m.repeats[k], err = calibrate(ctx, do, op.callers, m.plan.slice)
+		}
+		if err == nil {
+			ofRound[c.name], err = measure(ctx, do, op.callers, m.repeats[k], m.upstream)
+		}
+		if err != nil {
+			return fmt.Errorf("%s, %s: %w", c.name, op.name, err)
+		}
+	}
+	for name, s := range ofRound {
+		s.ownCPU = s.cpu - ofRound[bareName].cpu
+		k := key{op.name, name}
+		m.results[k] = append(m.results[k], s)
+	}
+	return nil
 }
 
 // calibrate finds how many repeats fill the slice; at least four of each caller.

@@ -47,7 +47,9 @@ func newOfficial(p *parties, reach transportFor, tuned bool) (*contender, error)
 		name: name, configured: configured,
 		sign: func() error { return signByOfficial(client) },
 		verify: func(answer *signed) error {
-			return validator.Validate(context.Background(), answer.response())
+			response := answer.response()
+			defer response.Body.Close()
+			return validator.Validate(context.Background(), response)
 		},
 		parse: func(notification *signed) error {
 			order := &payments.Transaction{}
@@ -97,9 +99,9 @@ func signByOfficial(client *core.Client) error {
 func prepayByOfficial(ctx context.Context, client *core.Client) error {
 	api := native.NativeApiService{Client: client}
 	answer, _, err := api.Prepay(ctx, native.PrepayRequest{
-		Appid: core.String(appID), Mchid: core.String(mchID), Description: core.String(description),
-		OutTradeNo: core.String(outTradeNo), NotifyUrl: core.String(notifyURL),
-		Amount: &native.Amount{Total: core.Int64(totalFen), Currency: core.String("CNY")},
+		Appid: new(appID), Mchid: new(mchID), Description: new(description),
+		OutTradeNo: new(outTradeNo), NotifyUrl: new(notifyURL),
+		Amount: &native.Amount{Total: new(int64(totalFen)), Currency: new("CNY")},
 	})
 	if err != nil {
 		return err

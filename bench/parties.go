@@ -126,12 +126,13 @@ func notification() (string, error) {
 		return "", err
 	}
 	const sealNonce, associated = "fdasflkja484", "transaction"
+	sealedText := aead.Seal(nil, []byte(sealNonce), []byte(transaction), []byte(associated)) //nolint:gosec // nothing here is secret
 	body, err := json.Marshal(map[string]any{
 		"id": "EV-2018022511223320873", "create_time": "2015-05-20T13:29:35+08:00", "resource_type": "encrypt-resource",
 		"event_type": "TRANSACTION.SUCCESS", "summary": "支付成功",
 		"resource": map[string]string{
 			"original_type": "transaction", "algorithm": "AEAD_AES_256_GCM", "nonce": sealNonce, "associated_data": associated,
-			"ciphertext": base64.StdEncoding.EncodeToString(aead.Seal(nil, []byte(sealNonce), []byte(transaction), []byte(associated))),
+			"ciphertext": base64.StdEncoding.EncodeToString(sealedText),
 		},
 	})
 	return string(body), err

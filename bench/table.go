@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"slices"
 	"text/tabwriter"
@@ -55,7 +56,7 @@ func (s sample) timeOf() float64   { return float64(s.time) }
 func (s sample) cpuOf() float64    { return float64(s.cpu) }
 func (s sample) ownCPUOf() float64 { return float64(s.ownCPU) }
 
-// median is over the rounds; 0 where nothing was measured.
+// median is over the rounds; not a number where nothing was measured.
 func (r results) median(op, contender string, of func(sample) float64) float64 {
 	return median(r[key{op, contender}], of)
 }
@@ -64,7 +65,7 @@ func (r results) median(op, contender string, of func(sample) float64) float64 {
 func (r results) ratio(op, numerator, denominator string, of func(sample) float64) float64 {
 	above, below := r[key{op, numerator}], r[key{op, denominator}]
 	if len(above) != len(below) {
-		return 0
+		return math.NaN()
 	}
 	quotients := make([]float64, len(above))
 	for i := range above {
@@ -75,7 +76,7 @@ func (r results) ratio(op, numerator, denominator string, of func(sample) float6
 
 func median[T any](of []T, figure func(T) float64) float64 {
 	if len(of) == 0 {
-		return 0
+		return math.NaN()
 	}
 	figures := make([]float64, len(of))
 	for i, v := range of {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"text/tabwriter"
 )
 
@@ -11,15 +12,15 @@ type target struct {
 	promise string
 	limit   float64
 	least   bool // the ratio must be at least limit; otherwise at most
-	// got is the ratio for a contender of ours; zero where it was not measured.
+	// got is the ratio for a contender of ours; not a number where it was not measured.
 	got func(r results, ours string) float64
 }
 
 func (t target) verdict(got float64) string {
 	switch {
-	case got == 0 && t.least:
+	case math.IsNaN(got):
 		return "not measured"
-	case t.least == (got >= t.limit) || got == t.limit:
+	case t.least && got >= t.limit, !t.least && got <= t.limit:
 		return fmt.Sprintf("pass %.3f", got)
 	}
 	return fmt.Sprintf("FAIL %.3f", got)

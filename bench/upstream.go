@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -130,9 +131,7 @@ func answerOrder(w http.ResponseWriter, r *http.Request, answer *signed) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	for name, values := range answer.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.header)
 	_, _ = io.WriteString(w, answer.body) // a caller that went away counts as failed on its own side
 }
 

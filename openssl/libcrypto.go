@@ -42,7 +42,8 @@ func loadFrom(name string) error {
 type handle struct{ key unsafe.Pointer }
 
 func newHandle(der []byte, private bool) (*handle, error) {
-	if err := load(); err != nil {
+	err := load()
+	if err != nil {
 		return nil, err
 	}
 	text := make([]byte, C.TONGBAO_ERROR_MAX)

@@ -100,7 +100,7 @@ func scripted(t *testing.T, answers ...string) (url string, connections *atomic.
 	return "http://" + listener.Addr().String(), connections
 }
 
-func request(t testing.TB, ctx context.Context, method, url, body string) *http.Request {
+func request(ctx context.Context, t testing.TB, method, url, body string) *http.Request {
 	t.Helper()
 	var from io.Reader
 	if body != "" {

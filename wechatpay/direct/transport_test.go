@@ -28,25 +28,25 @@ func TestRequestsArriveAsNetHTTPSendsThem(t *testing.T) {
 			r.Header["Authorization"], r.Header["X-Two"], r.Header["Content-Type"], body, err)
 	})
 	transport := transportTo(t, s)
-	for name, make := range map[string]func() *http.Request{
+	for name, fresh := range map[string]func() *http.Request{
 		"Post": func() *http.Request {
-			return request(t, t.Context(), http.MethodPost, s.URL+"/v3/pay/transactions/native", `{"a":"一"}`)
+			return request(t.Context(), t, http.MethodPost, s.URL+"/v3/pay/transactions/native", `{"a":"一"}`)
 		},
 		"Get": func() *http.Request {
-			return request(t, t.Context(), http.MethodGet, s.URL+"/v3/x?mchid=1&note=%7C%2A*", "")
+			return request(t.Context(), t, http.MethodGet, s.URL+"/v3/x?mchid=1&note=%7C%2A*", "")
 		},
-		"EmptyPost": func() *http.Request { return request(t, t.Context(), http.MethodPost, s.URL+"/v3/close", "") },
-		"Escaped":   func() *http.Request { return request(t, t.Context(), http.MethodGet, s.URL+"/v3/a%2Fb/%E4%B8%80?", "") },
-		"NoPath":    func() *http.Request { return request(t, t.Context(), http.MethodGet, s.URL, "") },
-		"Delete":    func() *http.Request { return request(t, t.Context(), http.MethodDelete, s.URL+"/v3/x", "") },
+		"EmptyPost": func() *http.Request { return request(t.Context(), t, http.MethodPost, s.URL+"/v3/close", "") },
+		"Escaped":   func() *http.Request { return request(t.Context(), t, http.MethodGet, s.URL+"/v3/a%2Fb/%E4%B8%80?", "") },
+		"NoPath":    func() *http.Request { return request(t.Context(), t, http.MethodGet, s.URL, "") },
+		"Delete":    func() *http.Request { return request(t.Context(), t, http.MethodDelete, s.URL+"/v3/x", "") },
 		"Large": func() *http.Request {
-			return request(t, t.Context(), http.MethodPost, s.URL+"/v3/x", strings.Repeat("x", 60<<10))
+			return request(t.Context(), t, http.MethodPost, s.URL+"/v3/x", strings.Repeat("x", 60<<10))
 		},
 		"OverTheMax": func() *http.Request {
-			return request(t, t.Context(), http.MethodPost, s.URL+"/v3/x", strings.Repeat("x", 70<<10))
+			return request(t.Context(), t, http.MethodPost, s.URL+"/v3/x", strings.Repeat("x", 70<<10))
 		},
 		"NoLengthNoBody": func() *http.Request {
-			r := request(t, t.Context(), http.MethodGet, s.URL+"/v3/x", "")
+			r := request(t.Context(), t, http.MethodGet, s.URL+"/v3/x", "")
 			r.Body = io.NopCloser(notBytes{strings.NewReader("")})
 			return r
 		},
@@ -57,8 +57,8 @@ func TestRequestsArriveAsNetHTTPSendsThem(t *testing.T) {
 			r.Header.Set("Content-Type", "application/json")
 			return r
 		}
-		want := mustAsk(t, s.Client().Transport, fill(make()))
-		if got := mustAsk(t, transport, fill(make())); got != want {
+		want := mustAsk(t, s.Client().Transport, fill(fresh()))
+		if got := mustAsk(t, transport, fill(fresh())); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
 		}
 	}
@@ -67,7 +67,7 @@ func TestRequestsArriveAsNetHTTPSendsThem(t *testing.T) {
 func TestBodyWithoutALengthArrives(t *testing.T) {
 	t.Parallel()
 	s := serve(t, false, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
-	r := request(t, t.Context(), http.MethodPost, s.URL, "")
+	r := request(t.Context(), t, http.MethodPost, s.URL, "")
 	r.Body = io.NopCloser(notBytes{strings.NewReader("said late")})
 	if got := mustAsk(t, transportTo(t, s), r); got != "said late" {
 		t.Errorf("got %q", got)
@@ -84,7 +84,7 @@ func TestConnectionsAreReused(t *testing.T) {
 		group.Go(func() {
 			for i := range rounds {
 				want := fmt.Sprintf("caller %d, round %d", caller, i)
-				if _, got, err := ask(transport, request(t, t.Context(), http.MethodPost, s.URL, want)); err != nil || got != want {
+				if _, got, err := ask(transport, request(t.Context(), t, http.MethodPost, s.URL, want)); err != nil || got != want {
 					t.Errorf("got %q, %v, want %q", got, err, want)
 				}
 			}
@@ -119,11 +119,11 @@ func TestEveryKindOfAnswerIsRead(t *testing.T) {
 			at, connections := scripted(t, c.answer, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond")
 			transport := direct.New(&http.Transport{})
 			t.Cleanup(transport.CloseIdleConnections)
-			status, got, err := ask(transport, request(t, t.Context(), http.MethodPost, at, "x"))
+			status, got, err := ask(transport, request(t.Context(), t, http.MethodPost, at, "x"))
 			if err != nil || status != c.status || got != c.want {
 				t.Fatalf("got %d, %q, %v", status, got, err)
 			}
-			if got := mustAsk(t, transport, request(t, t.Context(), http.MethodPost, at, "x")); got != "second" {
+			if got := mustAsk(t, transport, request(t.Context(), t, http.MethodPost, at, "x")); got != "second" {
 				t.Errorf("the next answer is %q", got)
 			}
 			if kept := connections.Load() == 1; kept != c.kept {
@@ -152,10 +152,10 @@ func TestBrokenAnswersAreErrors(t *testing.T) {
 			at, _ := scripted(t, answer, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond")
 			transport := direct.New(&http.Transport{MaxResponseHeaderBytes: 64 << 10})
 			t.Cleanup(transport.CloseIdleConnections)
-			if status, body, err := ask(transport, request(t, t.Context(), http.MethodPost, at, "x")); err == nil {
+			if status, body, err := ask(transport, request(t.Context(), t, http.MethodPost, at, "x")); err == nil {
 				t.Fatalf("got %d, %q", status, body)
 			}
-			if got := mustAsk(t, transport, request(t, t.Context(), http.MethodPost, at, "x")); got != "second" {
+			if got := mustAsk(t, transport, request(t.Context(), t, http.MethodPost, at, "x")); got != "second" {
 				t.Errorf("the next answer is %q", got)
 			}
 		})
@@ -170,11 +170,11 @@ func TestClosedConnectionIsNotUsed(t *testing.T) {
 			t.Parallel()
 			s := serve(t, secured, func(http.ResponseWriter, *http.Request) {})
 			transport := transportTo(t, s)
-			mustAsk(t, transport, request(t, t.Context(), http.MethodPost, s.URL, "x"))
+			mustAsk(t, transport, request(t.Context(), t, http.MethodPost, s.URL, "x"))
 			for range 3 {
 				s.CloseClientConnections()
 				<-s.closed
-				mustAsk(t, transport, request(t, t.Context(), http.MethodPost, s.URL, "x"))
+				mustAsk(t, transport, request(t.Context(), t, http.MethodPost, s.URL, "x"))
 			}
 		})
 	}
@@ -197,7 +197,7 @@ func TestNothingIsSentTwice(t *testing.T) {
 	})
 	transport := transportTo(t, s)
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		if _, _, err := ask(transport, request(t, t.Context(), method, s.URL, "")); !errors.Is(err, io.EOF) {
+		if _, _, err := ask(transport, request(t.Context(), t, method, s.URL, "")); !errors.Is(err, io.EOF) {
 			t.Errorf("%s: got %v", method, err)
 		}
 	}
@@ -226,29 +226,29 @@ func TestContextEndsAnExchange(t *testing.T) {
 	for _, path := range []string{"/head", "/body"} {
 		canceled, cancel := context.WithCancel(t.Context())
 		timer := time.AfterFunc(20*time.Millisecond, cancel)
-		if _, _, err := ask(transport, request(t, canceled, http.MethodPost, s.URL+path, "x")); !errors.Is(err, context.Canceled) {
+		if _, _, err := ask(transport, request(canceled, t, http.MethodPost, s.URL+path, "x")); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s, canceled: got %v", path, err)
 		}
 		timer.Stop()
 		cancel()
 		late, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		if _, _, err := ask(transport, request(t, late, http.MethodPost, s.URL+path, "x")); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := ask(transport, request(late, t, http.MethodPost, s.URL+path, "x")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s, late: got %v", path, err)
 		}
 		cancel()
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := ask(transport, request(t, ended, http.MethodPost, s.URL+"/fast", "x")); !errors.Is(err, context.Canceled) {
+	if _, _, err := ask(transport, request(ended, t, http.MethodPost, s.URL+"/fast", "x")); !errors.Is(err, context.Canceled) {
 		t.Errorf("ended before: got %v", err)
 	}
 	// A deadline that has passed does not stay on a connection, nor does a context that ends after its answer.
 	for range 3 {
 		short, cancel := context.WithTimeout(t.Context(), time.Minute)
-		mustAsk(t, transport, request(t, short, http.MethodPost, s.URL+"/fast", "x"))
+		mustAsk(t, transport, request(short, t, http.MethodPost, s.URL+"/fast", "x"))
 		cancel()
 	}
-	mustAsk(t, transport, request(t, context.WithoutCancel(t.Context()), http.MethodPost, s.URL+"/fast", "x"))
+	mustAsk(t, transport, request(context.WithoutCancel(t.Context()), t, http.MethodPost, s.URL+"/fast", "x"))
 }
 
 func TestUnreadAnswerGivesUpItsConnection(t *testing.T) {
@@ -256,7 +256,7 @@ func TestUnreadAnswerGivesUpItsConnection(t *testing.T) {
 	s := serve(t, false, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 9000)) })
 	transport := transportTo(t, s)
 	for range 2 {
-		response, err := transport.RoundTrip(request(t, t.Context(), http.MethodGet, s.URL, ""))
+		response, err := transport.RoundTrip(request(t.Context(), t, http.MethodGet, s.URL, ""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -293,7 +293,7 @@ func TestInjectedLinesAreRefused(t *testing.T) {
 		"EndlessBody": func(r *http.Request) { r.Body = io.NopCloser(notBytes{strings.NewReader(strings.Repeat("x", 65<<10))}) },
 		"BrokenBody":  func(r *http.Request) { r.ContentLength, r.Body = 5, io.NopCloser(broken{}) },
 	} {
-		r := request(t, t.Context(), http.MethodPost, s.URL, "")
+		r := request(t.Context(), t, http.MethodPost, s.URL, "")
 		change(r)
 		if status, _, err := ask(transport, r); err == nil {
 			t.Errorf("%s: got %d", name, status)
@@ -311,7 +311,7 @@ func TestServerOfAnotherAuthorityIsNotSpokenTo(t *testing.T) {
 		"Nil":       nil,
 	} {
 		transport := direct.New(&http.Transport{TLSClientConfig: config})
-		if _, _, err := ask(transport, request(t, t.Context(), http.MethodPost, s.URL, "x")); err == nil {
+		if _, _, err := ask(transport, request(t.Context(), t, http.MethodPost, s.URL, "x")); err == nil {
 			t.Errorf("%s: got no error", name)
 		}
 	}
@@ -325,7 +325,7 @@ func TestUnreachableServerIsADialError(t *testing.T) {
 	}
 	at := "http://" + listener.Addr().String()
 	listener.Close()
-	_, _, err = ask(direct.New(&http.Transport{}), request(t, t.Context(), http.MethodPost, at, "x"))
+	_, _, err = ask(direct.New(&http.Transport{}), request(t.Context(), t, http.MethodPost, at, "x"))
 	var op *net.OpError
 	if !errors.As(err, &op) || op.Op != "dial" {
 		t.Errorf("got %v", err)
@@ -341,11 +341,11 @@ func TestProxiedRequestsGoToTheBase(t *testing.T) {
 	}
 	transport := direct.New(&http.Transport{Proxy: http.ProxyURL(through)})
 	t.Cleanup(transport.CloseIdleConnections)
-	if got := mustAsk(t, transport, request(t, t.Context(), http.MethodGet, "http://provider.example/v3/x", "")); got != "proxy for http://provider.example/v3/x" {
+	if got := mustAsk(t, transport, request(t.Context(), t, http.MethodGet, "http://provider.example/v3/x", "")); got != "proxy for http://provider.example/v3/x" {
 		t.Errorf("got %q", got)
 	}
 	refusing := direct.New(&http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, errBody }})
-	if _, _, err := ask(refusing, request(t, t.Context(), http.MethodGet, "http://provider.example/v3/x", "")); !errors.Is(err, errBody) {
+	if _, _, err := ask(refusing, request(t.Context(), t, http.MethodGet, "http://provider.example/v3/x", "")); !errors.Is(err, errBody) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -369,7 +369,7 @@ func TestIdleConnectionsAreClosedInTime(t *testing.T) {
 			return client, nil
 		}
 		transport := direct.New(&http.Transport{DialContext: dial, IdleConnTimeout: 7 * time.Second})
-		mustAsk(t, transport, request(t, t.Context(), http.MethodGet, "http://provider.example", ""))
+		mustAsk(t, transport, request(t.Context(), t, http.MethodGet, "http://provider.example", ""))
 		started := time.Now()
 		if waited := (<-ended).Sub(started); waited != 7*time.Second {
 			t.Errorf("closed after %s", waited)
