@@ -29,7 +29,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("only", "", "measure only operations whose name begins so, and print no targets")
-	rounds := flags.Int("rounds", 15, "how many times everything is measured; the table shows medians")
+	rounds := flags.Int("rounds", 11, "how many times everything is measured; the table shows medians")
 	slice := flags.Duration("slice", 100*time.Millisecond, "how long one measurement works, about")
 	if err := flags.Parse(args); err != nil {
 		return err

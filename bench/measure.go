@@ -156,9 +156,9 @@ func (m *measuring) inTurns(ctx context.Context, round int, op operation, f *fix
 	return nil
 }
 
-// calibrate finds how many repeats fill the slice; at least four of each caller.
+// calibrate finds how many repeats fill the slice; at least two of each caller.
 func calibrate(ctx context.Context, do func(context.Context) error, callers int, slice time.Duration) (int, error) {
-	repeats := 4 * callers
+	repeats := 2 * callers
 	started := time.Now()
 	if _, err := repeat(ctx, do, callers, repeats); err != nil {
 		return 0, err
@@ -169,7 +169,7 @@ func calibrate(ctx context.Context, do func(context.Context) error, callers int,
 
 // measure warms up with the callers there are, so that their connections stand, and then counts.
 func measure(ctx context.Context, do func(context.Context) error, callers, repeats int, up *upstream) (sample, error) {
-	if _, err := repeat(ctx, do, callers, 2*callers); err != nil {
+	if _, err := repeat(ctx, do, callers, callers); err != nil {
 		return sample{}, err
 	}
 	runtime.GC()
