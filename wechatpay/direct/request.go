@@ -14,6 +14,7 @@ import (
 
 var (
 	errForbiddenBytes = errors.New("method, target, host and headers must not hold control characters or spaces where HTTP has none")
+	errFraming        = errors.New("a header that says how the request is sent must be spelled as net/http does")
 	errBodyTooLong    = errors.New("the request's body is longer than its Content-Length, or than may be sent without one")
 )
 
@@ -30,8 +31,11 @@ func appendRequest(to []byte, r *http.Request) ([]byte, error) {
 	to = append(append(append(to, r.Method...), ' '), target...)
 	to = append(append(to, " HTTP/1.1\r\nHost: "...), host...)
 	for name, values := range r.Header {
-		if name == "Host" || name == "Content-Length" {
+		switch http.CanonicalHeaderKey(name) {
+		case "Host", "Content-Length":
 			continue
+		case "Connection", "Expect", "Upgrade", "Te", "Trailer", "Transfer-Encoding": // in another spelling than handles knows
+			return nil, errFraming
 		}
 		for _, value := range values {
 			if !isToken(name) || strings.ContainsFunc(value, isControl) {

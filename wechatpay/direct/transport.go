@@ -83,7 +83,7 @@ func (t *Transport) handles(r *http.Request) (bool, error) {
 		r.ContentLength > bodyBytesMax || r.ContentLength < 0 || len(r.TransferEncoding) > 0 || len(r.Trailer) > 0 {
 		return false, nil
 	}
-	for _, name := range [...]string{"Connection", "Expect", "Upgrade", "Te", "Transfer-Encoding"} {
+	for _, name := range [...]string{"Connection", "Expect", "Upgrade", "Te", "Trailer", "Transfer-Encoding"} {
 		if len(r.Header[name]) > 0 {
 			return false, nil
 		}

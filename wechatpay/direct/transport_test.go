@@ -287,6 +287,7 @@ func TestInjectedLinesAreRefused(t *testing.T) {
 		"HeaderName":  func(r *http.Request) { r.Header["X: y\r\nZ"] = []string{"v"} },
 		"HeaderValue": func(r *http.Request) { r.Header["X"] = []string{"v\r\nZ: y"} },
 		"HeaderNUL":   func(r *http.Request) { r.Header["X"] = []string{"v\x00"} },
+		"Framing":     func(r *http.Request) { r.Header["transfer-encoding"] = []string{"chunked"} },
 		"Target":      func(r *http.Request) { r.URL.Opaque = "/a b\r\nX: y" },
 		"LongerBody":  func(r *http.Request) { r.ContentLength, r.Body = 3, io.NopCloser(strings.NewReader("four")) },
 		"ShorterBody": func(r *http.Request) { r.ContentLength, r.Body = 5, io.NopCloser(strings.NewReader("four")) },
