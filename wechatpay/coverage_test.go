@@ -265,7 +265,7 @@ func TestCoverageSendsByDoWhatHasNoMethod(t *testing.T) {
 	t.Parallel()
 	_, rows := coveragePage(t)
 	recorder, client := newRecorder(t)
-	requests := append(requestsOf(rows, false)["Do"], requestsOf(rows, true)["Do"]...)
+	requests := slices.Concat(requestsOf(rows, false)["Do"], requestsOf(rows, true)["Do"])
 	if len(requests) < 10 {
 		t.Fatalf("only %d endpoints are reached by Client.Do", len(requests))
 	}
