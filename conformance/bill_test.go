@@ -210,7 +210,7 @@ func TestBillsEqualTheBooks(t *testing.T) {
 			}
 		}
 		must(t, "close", trade.Close())
-		if !errors.Is(err, wechatpay.ErrBillHash) && !errors.Is(err, wechatpay.ErrMalformed) {
+		if !errors.Is(err, wechatpay.ErrFileHash) && !errors.Is(err, wechatpay.ErrMalformed) {
 			t.Errorf("an altered bill ends with %v", err)
 		}
 	})

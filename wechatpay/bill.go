@@ -73,11 +73,8 @@ func (f *BillFile) check() (target string, hash []byte, err error) {
 	case err != nil || len(hash) != sha1.Size:
 		return "", nil, fmt.Errorf("%w: hash_value is not a SHA-1 in hex", ErrMalformed)
 	}
-	u, err := url.Parse(f.DownloadURL)
-	if err != nil || u.Host == "" || u.Path == "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return "", nil, fmt.Errorf("%w: download_url is not an address", ErrMalformed)
-	}
-	return u.RequestURI(), hash, nil
+	target, err = downloadTarget(f.DownloadURL)
+	return target, hash, err
 }
 
 // billQuery is what all applications for a bill have in common. A zero tarType is plain text.

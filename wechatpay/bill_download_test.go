@@ -228,12 +228,12 @@ func TestBillThatDiffersFromItsHashNeverEndsWell(t *testing.T) {
 		file       BillFile
 		is         error
 	}{
-		{"OneBitAltered", string(altered), fileAt(text), ErrBillHash},
-		{"CutAtALine", text[:strings.LastIndex(text, "总交易单数")], fileAt(text), ErrBillHash},
-		{"BytesAfterTheEnd", text + "\n", fileAt(text), ErrBillHash},
-		{"Nothing", "", fileAt(text), ErrBillHash},
-		{"ErrorWithStatus200", `{"code":"SYSTEM_ERROR"}`, fileAt(text), ErrBillHash},
-		{"HashOverTheGZIPFile", string(vector.Gzip), ofGzip, ErrBillHash},
+		{"OneBitAltered", string(altered), fileAt(text), ErrFileHash},
+		{"CutAtALine", text[:strings.LastIndex(text, "总交易单数")], fileAt(text), ErrFileHash},
+		{"BytesAfterTheEnd", text + "\n", fileAt(text), ErrFileHash},
+		{"Nothing", "", fileAt(text), ErrFileHash},
+		{"ErrorWithStatus200", `{"code":"SYSTEM_ERROR"}`, fileAt(text), ErrFileHash},
+		{"HashOverTheGZIPFile", string(vector.Gzip), ofGzip, ErrFileHash},
 		{"GZIPCut", packed[:len(packed)-9], fileAt(text), io.ErrUnexpectedEOF},
 		{"BytesAfterTheGZIP", packed + "x", fileAt(text), io.ErrUnexpectedEOF},
 		{"GZIPChecksumAltered", packed[:len(packed)-8] + "xxxx" + packed[len(packed)-4:], fileAt(text), gzip.ErrChecksum},
@@ -271,7 +271,7 @@ func TestRowsOfABillThatDiffersFromItsHashEndWithTheError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer bill.Close()
-	if rows, err := collect(bill); !errors.Is(err, ErrBillHash) || len(rows) != 2 {
+	if rows, err := collect(bill); !errors.Is(err, ErrFileHash) || len(rows) != 2 {
 		t.Errorf("got %d rows, %v", len(rows), err)
 	}
 	if _, ok := bill.Summary(); ok || bill.CheckSummary() == nil {
@@ -386,7 +386,7 @@ func TestDownloadWaitsForTheProviderOnlySoLong(t *testing.T) {
 				config.Transport = roundTrip(c.answer)
 				began := time.Now()
 				err := readAll(t, newClient(t, config), "half a bill")
-				if took := time.Since(began); !errors.Is(err, errBillTimeout) || took != c.took {
+				if took := time.Since(began); !errors.Is(err, errDownloadTimeout) || took != c.took {
 					t.Errorf("got %v after %s", err, took)
 				}
 			})

@@ -198,6 +198,9 @@ func coverageCalls() map[string]func(context.Context, *Client) {
 		"OpenProfitSharingBill": func(ctx context.Context, c *Client) {
 			_, _ = c.OpenProfitSharingBill(ctx, ProfitSharingBillRequest{BillDate: day})
 		},
+		"DownloadFile": func(ctx context.Context, c *Client) {
+			_, _ = c.DownloadFile(ctx, FileLink{DownloadURL: fileAt("").DownloadURL})
+		},
 		"DownloadBill":                func(ctx context.Context, c *Client) { _, _ = c.DownloadBill(ctx, fileAt("")) },
 		"AddProfitSharingReceiver":    func(ctx context.Context, c *Client) { _ = c.AddProfitSharingReceiver(ctx, personalReceiver()) },
 		"DeleteProfitSharingReceiver": func(ctx context.Context, c *Client) { _ = c.DeleteProfitSharingReceiver(ctx, personalReceiver()) },

@@ -41,7 +41,7 @@ type Request struct {
 //
 // Do adds nothing to the request: a Client of [Client.ForSubMerchant] sends the same as its parent. It cannot know
 // what the answer should be about: compare the numbers in it with your own. Encrypted fields of the answer are for
-// [Client.DecryptSensitive]. Downloads of files, which the provider does not sign, cannot be made with it.
+// [Client.DecryptSensitive]. Files, which the provider does not sign, come by [Client.DownloadFile].
 func (c *Client) Do(ctx context.Context, request Request, answer any) error {
 	name := request.Method + " " + request.Path
 	k, err := request.call()

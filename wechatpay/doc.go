@@ -67,9 +67,8 @@
 //		Amount: wechatpay.RefundAmount{Refund: 40, Total: 100},
 //	})
 //
-// The answer says accepted;
-// [Notification.Refund] or [Client.QueryRefund] says when the money is back. An ABNORMAL refund waits for
-// [Client.ApplyAbnormalRefund] or a person.
+// The answer says accepted; [Notification.Refund] or [Client.QueryRefund] says when the money is back. An ABNORMAL
+// refund waits for [Client.ApplyAbnormalRefund] or a person.
 //
 // # Combined payments
 //
@@ -129,9 +128,9 @@
 // A new number is never the answer to an error: it is a second order or a second refund. The provider's
 // own words are in [Error], by errors.As; local mistakes are [FieldError] values that name the field.
 //
-// Inside a call, up to three tries are made (one, of a write that the provider would not know again) within its time limit, with the same bytes, a fresh timestamp, nonce
-// and signature, and the other access point when one fails. A refusal is never repeated. An answer counts
-// only when its signature verifies.
+// Inside a call, up to three tries are made (one, of a write that the provider would not know again) within its time
+// limit, with the same bytes, a fresh timestamp, nonce and signature, and the other access point when one fails. A
+// refusal is never repeated. An answer counts only when its signature verifies.
 //
 // # Keys of the provider
 //
@@ -160,7 +159,8 @@
 //		Method: http.MethodGet, Path: "/v3/merchant-service/complaints-v2", Query: url.Values{"limit": {"10"}},
 //	}, &complaints)
 //
-// Pictures and videos go up with [Client.UploadImage] and its neighbours, or with Request.File. Personal data is
+// Pictures and videos go up with [Client.UploadImage] and its neighbours, or with Request.File; files that an answer
+// offers come down with [Client.DownloadFile]. Personal data is
 // encrypted by the methods that send it; for Do there is [Client.EncryptSensitive].
 //
 // # Limits

@@ -26,9 +26,9 @@ var (
 	ErrBodyTooLarge = errors.New("wechatpay: body too large")
 	// ErrMalformed: verified or not, the bytes are not of the shape the provider documents.
 	ErrMalformed = errors.New("wechatpay: malformed")
-	// ErrBillHash: what was downloaded is not the bill whose hash the provider signed. Download it again, and
+	// ErrFileHash: what was downloaded is not the file whose hash the provider signed. Download it again, and
 	// forget what was read of it.
-	ErrBillHash = errors.New("wechatpay: bill does not match its hash")
+	ErrFileHash = errors.New("wechatpay: file does not match its hash")
 	// ErrBillSummary: the rows of a bill do not add up to its summary.
 	ErrBillSummary = errors.New("wechatpay: bill rows differ from the summary")
 )
