@@ -20,6 +20,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tongbao-pay/tongbao/internal/payment"
 	"github.com/tongbao-pay/tongbao/internal/store"
@@ -158,8 +159,7 @@ func Migrate(ctx context.Context, s *store.Store) error {
 }
 
 // EnqueueTx implements [store.Queue].
-func (q *Queue) EnqueueTx(ctx context.Context, tx *store.Tx, jobs []payment.Job) error {
-	metadata := traceMetadata(ctx)
+func (q *Queue) EnqueueTx(ctx context.Context, tx *store.Tx, jobs []store.Job) error {
 	params := make([]river.InsertManyParams, len(jobs))
 	for i, j := range jobs {
 		ref := reference{AppID: j.AppID, ResourceID: j.ResourceID}
@@ -175,7 +175,7 @@ func (q *Queue) EnqueueTx(ctx context.Context, tx *store.Tx, jobs []payment.Job)
 			return fmt.Errorf("job: unknown kind %q", j.Kind)
 		}
 		params[i] = river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{
-			Queue: queueOf[j.Kind], MaxAttempts: attemptsMax, Metadata: metadata, ScheduledAt: q.later(j.At),
+			Queue: queueOf[j.Kind], MaxAttempts: attemptsMax, Metadata: traceMetadata(trace.ContextWithSpanContext(ctx, j.Cause)), ScheduledAt: q.later(j.At),
 		}}
 	}
 	return q.client.insertTx(ctx, tx, params)

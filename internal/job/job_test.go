@@ -204,7 +204,7 @@ type failing struct{ store.Queue }
 
 var errAfterwards = errors.New("failed after the job was enqueued")
 
-func (f failing) EnqueueTx(ctx context.Context, tx *store.Tx, jobs []payment.Job) error {
+func (f failing) EnqueueTx(ctx context.Context, tx *store.Tx, jobs []store.Job) error {
 	return errors.Join(f.Queue.EnqueueTx(ctx, tx, jobs), errAfterwards)
 }
 

@@ -39,7 +39,7 @@ type provider struct {
 	public   *rsa.PrivateKey
 }
 
-func startProvider(t *testing.T) *provider {
+func startProvider(t testing.TB) *provider {
 	t.Helper()
 	const free = "127.0.0.1:0"
 	s, err := sandbox.Open(sandbox.Config{Listen: free, Backup: free, Control: free, Phone: free})
@@ -66,7 +66,7 @@ func startProvider(t *testing.T) *provider {
 
 // bundle is the door of a gateway with one pending payment of 1,000 fen.
 type bundle struct {
-	t        *testing.T
+	t        testing.TB
 	provider *provider
 	store    *store.Store
 	payments *payment.Service
@@ -83,12 +83,21 @@ type bundle struct {
 type results struct {
 	mu  sync.Mutex
 	all map[string]int
+
+	inFlight, most int
 }
 
 func (r *results) Notified(_ context.Context, _ payment.Channel, result string, _ time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all[result]++
+}
+
+func (r *results) NotificationsInFlight(change int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inFlight += change
+	r.most = max(r.most, r.inFlight)
 }
 
 func (r *results) count(result string) int {
@@ -120,7 +129,7 @@ func (b *bundle) ChannelAccounts(context.Context) ([]channel.Account, error) {
 	return all, nil
 }
 
-func newBundle(t *testing.T, p *provider, s *store.Store) *bundle {
+func newBundle(t testing.TB, p *provider, s *store.Store) *bundle {
 	t.Helper()
 	b := &bundle{t: t, provider: p, store: s, heard: &results{all: map[string]int{}}, log: &bytes.Buffer{}, now: time.Now()}
 	s.UseQueue(noJobs{})
@@ -133,7 +142,7 @@ func newBundle(t *testing.T, p *provider, s *store.Store) *bundle {
 
 type noJobs struct{}
 
-func (noJobs) EnqueueTx(context.Context, *store.Tx, []payment.Job) error { return nil }
+func (noJobs) EnqueueTx(context.Context, *store.Tx, []store.Job) error { return nil }
 
 func (b *bundle) clock() time.Time {
 	b.mu.Lock()

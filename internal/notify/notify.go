@@ -3,9 +3,11 @@
 package notify
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -28,10 +30,12 @@ type Payments interface {
 	Notify(context.Context, payment.Notification) (payment.Verdict, error)
 }
 
-// Observer hears of every notification. result is a verdict, "refused" (not verified) or "failed" (our own
-// failure). paidAt is the provider's success time, zero where the notification has none.
+// Observer hears of every notification. result is a verdict, "refused" (not verified), "overloaded" (turned away
+// unread) or "failed" (our own failure). paidAt is the provider's success time, zero where the notification has none.
 type Observer interface {
 	Notified(ctx context.Context, ch payment.Channel, result string, paidAt time.Time)
+	// NotificationsInFlight hears of each that is taken in (1) and answered (-1).
+	NotificationsInFlight(change int)
 }
 
 // Config is what a handler needs.
@@ -46,14 +50,21 @@ type Config struct {
 // cuts a sender that dribbles.
 const answerTimeout = 4 * time.Second
 
-// atOnce bounds how many notifications are applied at the same time. A burst then finishes one after the other;
-// all at once, each would wait for all others at every step, and none would be in time.
-const atOnce = 64
+// inFlightMax bounds how many notifications are in the house. One more is turned away at once, and the provider sends it
+// again: that is better than to make all of them late. It is what a slow disk can still answer in time.
+const inFlightMax = 1024
+
+// atOnce bounds how many of them are applied at the same time. A burst then finishes one after the other; all at once,
+// each would wait for all others at every step.
+const atOnce = 128
+
+// bodyMax is how much of a body is read before the notification is taken in. What is longer no provider sends.
+const bodyMax = 64 << 10
 
 type handler struct {
 	Config
 
-	slots chan struct{}
+	inFlight, slots chan struct{}
 }
 
 // New returns the handler of POST /notify/{channel}/{account}.
@@ -61,7 +72,7 @@ func New(c Config) http.Handler {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := handler{Config: c, slots: make(chan struct{}, atOnce)}
+	h := handler{Config: c, inFlight: make(chan struct{}, inFlightMax), slots: make(chan struct{}, atOnce)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /notify/{channel}/{account}", h.serve)
 	return mux
@@ -82,6 +93,14 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(answerTimeout))
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	buffer(r)
+	if !h.enter() {
+		h.observe(ctx, ch, "overloaded", time.Time{})
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "too many notifications at once, send again", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.leave()
 	n, err := door.Parse(r.WithContext(ctx))
 	if err != nil {
 		h.observe(ctx, ch, "refused", time.Time{})
@@ -103,6 +122,37 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.observe(ctx, ch, string(verdict), paidAt)
 	door.Answer(w, nil)
+}
+
+// buffer reads the body ahead, so that a sender who dribbles takes no place from the provider. A body that is too long or
+// broken stays as it is: who parses it says so.
+func buffer(r *http.Request) {
+	if r.ContentLength > bodyMax {
+		return
+	}
+	var body bytes.Buffer
+	_, _ = io.CopyN(&body, r.Body, bodyMax) // the error comes again to who reads on
+	r.Body = io.NopCloser(io.MultiReader(&body, r.Body))
+}
+
+// enter takes a place in the house, if there is one.
+func (h handler) enter() bool {
+	select {
+	case h.inFlight <- struct{}{}:
+	default:
+		return false
+	}
+	if h.Observer != nil {
+		h.Observer.NotificationsInFlight(1)
+	}
+	return true
+}
+
+func (h handler) leave() {
+	<-h.inFlight
+	if h.Observer != nil {
+		h.Observer.NotificationsInFlight(-1)
+	}
 }
 
 // apply waits for a slot, for as long as the provider waits for us.

@@ -166,10 +166,12 @@ func (s *Service) provider(ctx context.Context, p *Payment, a *Attempt) (Provide
 	return provider, nil
 }
 
-// applyOrderReport commits what a report changes, with the notice that brought it, if one did.
+// applyOrderReport commits what a report changes, with the notice that brought it, if one did. That a transaction pays
+// one order only is the commit's to refuse; who has it is asked after a refusal.
 func (s *Service) applyOrderReport(ctx context.Context, p *Payment, report OrderReport, notice *Notice) (_ *Payment, verdict Verdict, err error) {
+	refused := false
 	p, err = s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
-		if report.State == OrderPaid {
+		if refused && report.State == OrderPaid {
 			owner, err := s.store.TransactionOwner(ctx, p.AccountID, report.TransactionID)
 			if err != nil {
 				return nil, err
@@ -180,6 +182,7 @@ func (s *Service) applyOrderReport(ctx context.Context, p *Payment, report Order
 				return c.with(notice, p, verdict), nil
 			}
 		}
+		refused = true // if this is called again
 		var c *Change
 		c, verdict = p.applyOrder(report, s.clock())
 		return c.with(notice, p, verdict), nil

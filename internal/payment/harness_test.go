@@ -96,8 +96,10 @@ type jobs struct {
 	all []payment.Job
 }
 
-func (j *jobs) EnqueueTx(_ context.Context, _ *store.Tx, more []payment.Job) error {
-	j.put(more...)
+func (j *jobs) EnqueueTx(_ context.Context, _ *store.Tx, more []store.Job) error {
+	for _, one := range more {
+		j.put(one.Job)
+	}
 	return nil
 }
 

@@ -131,6 +131,7 @@ func (s *Server) assemble(o Options) error {
 		return err
 	}
 	s.Store.UseQueue(s.jobs)
+	s.Store.UseObserver(metrics)
 	face, err := api.New(api.Config{
 		Payments: s.payments, Lists: s.Store, Webhooks: s.Webhooks, Authenticator: s.Access, Idempotency: s.Store, Sealer: s.Sealer, Now: o.Now, Logger: s.logger,
 	})

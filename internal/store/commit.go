@@ -2,34 +2,25 @@ package store
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tongbao-pay/tongbao/internal/ledger"
 	"github.com/tongbao-pay/tongbao/internal/payment"
 )
 
-// Commit implements [payment.Store]: one database transaction, and on PostgreSQL one round trip for all its rows.
+// Commit implements [payment.Store]: one database transaction, shared with the changes that wait at the same time. When
+// ctx ends first, the answer is its error; a change that was under way then may have been committed.
 func (s *Store) Commit(ctx context.Context, c *payment.Change) error {
-	err := s.inTx(ctx, func(tx *Tx) error {
-		jobs := c.Jobs
-		if err := tx.batch(ctx, s.statements(c, &jobs)); err != nil {
-			return err
-		}
-		if len(jobs) == 0 {
-			return nil
-		}
-		return s.queue.EnqueueTx(ctx, tx, jobs)
+	return s.commits.commit(ctx, &entry{
+		claims: claims(c), statements: s.statements(c), jobs: slices.Clone(c.Jobs), cause: trace.SpanContextFromContext(ctx), done: make(chan struct{}),
 	})
-	if isUniqueViolation(err) {
-		return errors.Join(payment.ErrConflict, err)
-	}
-	return err
 }
 
 // statements lists what a change writes. The payment comes first: its row is the lock that makes others wait.
-// The jobs of webhooks are added to jobs when their rows are inserted.
-func (s *Store) statements(c *payment.Change, jobs *[]payment.Job) []statement {
+func (s *Store) statements(c *payment.Change) []statement {
 	var all []statement
 	if c.Notice != nil {
 		all = append(all, putNotice(c.Notice))
@@ -50,7 +41,7 @@ func (s *Store) statements(c *payment.Change, jobs *[]payment.Job) []statement {
 		all = append(all, putPosting(p))
 	}
 	for i := range c.Events {
-		all = append(all, s.putEvent(&c.Events[i]), putWebhooks(&c.Events[i], jobs))
+		all = append(all, s.putEvent(&c.Events[i]), putWebhooks(c.Events[i]))
 	}
 	return all
 }
@@ -69,10 +60,23 @@ func putNotice(n *payment.Notice) statement {
 	}
 }
 
-// Noticed implements [payment.Store].
+// Noticed implements [payment.Store]. Callers at the same time share a query.
 func (s *Store) Noticed(ctx context.Context, accountID, notificationID string) (bool, error) {
-	found, err := list(ctx, s.read, scanText, `SELECT notification_id FROM notices WHERE account_id = $1 AND notification_id = $2`, accountID, notificationID)
-	return len(found) > 0, err
+	_, found, err := s.byNotification.get(ctx, accountID, notificationID)
+	return found, err
+}
+
+func (s *Store) noticed(ctx context.Context, accountID string, notificationIDs []string) (map[string]struct{}, error) {
+	found := map[string]struct{}{}
+	return found, s.read.batch(ctx, []statement{{
+		sql:  `SELECT value FROM ` + s.dialect.asked + ` WHERE (SELECT 1 FROM notices WHERE account_id = $1 AND notification_id = asked.value) = 1`,
+		args: []any{accountID, s.dialect.list(notificationIDs)},
+		returned: func(r rows) error {
+			id, err := scanText(r)
+			found[id] = struct{}{}
+			return err
+		},
+	}})
 }
 
 func putReview(r *payment.Review) statement {
@@ -104,7 +108,7 @@ func (s *Store) putEvent(e *payment.Event) statement {
 }
 
 // putWebhooks makes one webhook for each endpoint that wants the event, and a job for each.
-func putWebhooks(e *payment.Event, jobs *[]payment.Job) statement {
+func putWebhooks(e payment.Event) statement {
 	return statement{
 		sql: `INSERT INTO webhooks (app_id, id, endpoint_id, event_id, event_type, state, tries, next_try_at, created_at)
 			SELECT w.app_id, 'whk_' || substr(e.id, 5) || '_' || substr(w.id, 5), w.id, e.id, e.type, 'pending', 0, e.created_at, e.created_at
@@ -112,10 +116,9 @@ func putWebhooks(e *payment.Event, jobs *[]payment.Job) statement {
 			WHERE e.app_id = $1 AND e.id = $2 AND NOT w.disabled AND (w.types = '' OR w.types LIKE '%,' || e.type || ',%')
 			RETURNING id`,
 		args: []any{e.AppID, e.ID},
-		returned: func(r rows) error {
+		jobs: func(r rows) (payment.Job, error) {
 			id, err := scanText(r)
-			*jobs = append(*jobs, payment.Job{Kind: payment.DeliverWebhook, AppID: e.AppID, ResourceID: id, At: e.CreatedAt})
-			return err
+			return payment.Job{Kind: payment.DeliverWebhook, AppID: e.AppID, ResourceID: id, At: e.CreatedAt}, err
 		},
 	}
 }

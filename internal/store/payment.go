@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/tongbao-pay/tongbao/internal/payment"
@@ -31,9 +30,13 @@ func (s *Store) PaymentByOutTradeNo(ctx context.Context, appID, outTradeNo strin
 	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE app_id = $1 AND out_trade_no = $2`, appID, outTradeNo)
 }
 
-// PaymentByTradeNo implements [payment.Store].
+// PaymentByTradeNo implements [payment.Store]. Callers at the same time share a query.
 func (s *Store) PaymentByTradeNo(ctx context.Context, accountID, tradeNo string) (*payment.Payment, error) {
-	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE (app_id, id) IN (SELECT app_id, payment_id FROM attempts WHERE account_id = $1 AND trade_no = $2)`, accountID, tradeNo)
+	p, found, err := s.byTradeNo.get(ctx, accountID, tradeNo)
+	if err == nil && !found {
+		err = payment.ErrNotFound
+	}
+	return p, err
 }
 
 // PaymentByRefundNo implements [payment.Store].
@@ -58,20 +61,72 @@ func (s *Store) payment(ctx context.Context, query string, args ...any) (*paymen
 	if err != nil {
 		return nil, err
 	}
-	if p.Attempts, err = list(ctx, s.read, scanAttempt, `SELECT `+attemptColumns+` FROM attempts WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`, p.AppID, p.ID); err != nil {
+	if p.Attempts, err = list(ctx, s.read, func(r rows) (*payment.Attempt, error) { return scanAttempt(r) }, `SELECT `+attemptColumns+` FROM attempts WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`, p.AppID, p.ID); err != nil {
 		return nil, err
 	}
 	p.Refunds, err = list(ctx, s.read, scanRefund, `SELECT `+refundColumns+` FROM refunds WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`, p.AppID, p.ID)
 	return p, err
 }
 
-// TransactionOwner implements [payment.Store].
+// paymentsByTradeNo loads payments whole, on PostgreSQL in one round trip. The reads are not one snapshot; see payment.
+// Subqueries of one value make PostgreSQL look each key up, by the whole index, even before it has statistics: in a
+// join it would read all of the account's rows.
+func (s *Store) paymentsByTradeNo(ctx context.Context, accountID string, tradeNos []string) (map[string]*payment.Payment, error) {
+	const attempt = ` FROM attempts WHERE account_id = $1 AND trade_no = asked.value)`
+	named := `(SELECT (SELECT app_id` + attempt + `, (SELECT payment_id` + attempt + ` FROM ` + s.dialect.asked + `)`
+	args := []any{accountID, s.dialect.list(tradeNos)}
+	type id struct{ app, payment string }
+	payments, byTradeNo := map[id]*payment.Payment{}, map[string]*payment.Payment{}
+	err := s.read.batch(ctx, []statement{
+		{sql: `SELECT ` + paymentColumns + ` FROM payments WHERE (app_id, id) IN ` + named, args: args, returned: func(r rows) error {
+			p, err := scanPayment(r)
+			payments[id{p.AppID, p.ID}] = p
+			return err
+		}},
+		{sql: `SELECT app_id, payment_id, ` + attemptColumns + ` FROM attempts WHERE (app_id, payment_id) IN ` + named + ` ORDER BY created_at, id`, args: args, returned: func(r rows) error {
+			var of id
+			a, err := scanAttempt(r, &of.app, &of.payment)
+			if p := payments[of]; p != nil {
+				p.Attempts = append(p.Attempts, a)
+				byTradeNo[a.TradeNo] = p
+			}
+			return err
+		}},
+		{sql: `SELECT ` + refundColumns + ` FROM refunds WHERE (app_id, payment_id) IN ` + named + ` ORDER BY created_at, id`, args: args, returned: func(r rows) error {
+			f, err := scanRefund(r)
+			if p := payments[id{f.AppID, f.PaymentID}]; p != nil {
+				p.Refunds = append(p.Refunds, f)
+			}
+			return err
+		}},
+	})
+	return byTradeNo, err
+}
+
+// TransactionOwner implements [payment.Store]. Callers at the same time share a query.
 func (s *Store) TransactionOwner(ctx context.Context, accountID, transactionID string) (string, error) {
-	owner, err := one(ctx, s.read, payment.ErrNotFound, scanText, `SELECT trade_no FROM attempts WHERE account_id = $1 AND transaction_id = $2 AND transaction_id <> ''`, accountID, transactionID)
-	if errors.Is(err, payment.ErrNotFound) {
+	if transactionID == "" {
 		return "", nil
 	}
+	owner, _, err := s.byTransaction.get(ctx, accountID, transactionID)
 	return owner, err
+}
+
+func (s *Store) transactionOwners(ctx context.Context, accountID string, transactionIDs []string) (map[string]string, error) {
+	owners := map[string]string{}
+	return owners, s.read.batch(ctx, []statement{{
+		sql:  `SELECT value, (SELECT trade_no FROM attempts WHERE account_id = $1 AND transaction_id <> '' AND transaction_id = asked.value) FROM ` + s.dialect.asked,
+		args: []any{accountID, s.dialect.list(transactionIDs)},
+		returned: func(r rows) error {
+			var transactionID string
+			var tradeNo *string
+			err := r.Scan(&transactionID, &tradeNo)
+			if tradeNo != nil {
+				owners[transactionID] = *tradeNo
+			}
+			return err
+		},
+	}})
 }
 
 func scanText(r rows) (string, error) {
@@ -111,10 +166,11 @@ func putPayment(p *payment.Payment) statement {
 
 const attemptColumns = `id, product, trade_no, merchant_id, merchant_app_id, transaction_id, status, code_url, prepay_id, h5_url, credential_expires_at, placing_until, created_at`
 
-func scanAttempt(r rows) (*payment.Attempt, error) {
+// scanAttempt scans attemptColumns, behind the columns of before.
+func scanAttempt(r rows, before ...any) (*payment.Attempt, error) {
 	a := &payment.Attempt{}
-	err := r.Scan(&a.ID, &a.Product, &a.TradeNo, &a.MerchantID, &a.MerchantAppID, &a.TransactionID, &a.Status,
-		&a.Credential.CodeURL, &a.Credential.PrepayID, &a.Credential.H5URL, instant{&a.Credential.ExpiresAt}, instant{&a.PlacingUntil}, instant{&a.CreatedAt})
+	err := r.Scan(append(before, &a.ID, &a.Product, &a.TradeNo, &a.MerchantID, &a.MerchantAppID, &a.TransactionID, &a.Status,
+		&a.Credential.CodeURL, &a.Credential.PrepayID, &a.Credential.H5URL, instant{&a.Credential.ExpiresAt}, instant{&a.PlacingUntil}, instant{&a.CreatedAt})...)
 	return a, err
 }
 

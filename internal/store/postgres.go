@@ -10,6 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// pgLanes is how many groups are under way at once: while one waits for the disk, the next is sent.
+const pgLanes = 4
+
 func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -24,7 +27,7 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("store: connect to PostgreSQL: %w", err)
 	}
-	return &Store{dialect: postgres, read: pgQuerier{pool}, pg: pool}, nil
+	return (&Store{dialect: postgres, read: pgQuerier{pool}, pg: pool}).with(pgLanes), nil
 }
 
 // pgConn is what *pgxpool.Pool and pgx.Tx share.
@@ -57,26 +60,26 @@ func (q pgQuerier) batch(ctx context.Context, statements []statement) (err error
 			err = closeErr
 		}
 	}()
-	for _, s := range statements {
-		if s.returned != nil {
-			r, err := results.Query()
-			if err != nil {
-				return err
-			}
-			if err := collect(r, s.returned); err != nil {
-				return err
-			}
-			continue
-		}
-		tag, err := results.Exec()
-		if err != nil {
-			return err
-		}
-		if s.affected != nil {
-			if err := s.affected(tag.RowsAffected()); err != nil {
-				return err
-			}
+	for at, s := range statements {
+		if err := s.result(results); err != nil {
+			return &batchError{at, err}
 		}
 	}
 	return nil
+}
+
+// result reads what the statement, next in the batch, came to.
+func (s statement) result(results pgx.BatchResults) error {
+	if s.returned != nil {
+		r, err := results.Query()
+		if err != nil {
+			return err
+		}
+		return collect(r, s.returned)
+	}
+	tag, err := results.Exec()
+	if err != nil || s.affected == nil {
+		return err
+	}
+	return s.affected(tag.RowsAffected())
 }

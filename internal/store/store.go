@@ -14,23 +14,45 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tongbao-pay/tongbao/internal/payment"
 )
 
 // Queue puts jobs into the database transaction that makes them necessary.
 type Queue interface {
-	EnqueueTx(context.Context, *Tx, []payment.Job) error
+	EnqueueTx(context.Context, *Tx, []Job) error
+}
+
+// Job is a job with the trace it continues.
+type Job struct {
+	payment.Job
+
+	Cause trace.SpanContext
 }
 
 // Store is one database. It is safe for concurrent use.
 type Store struct {
-	dialect    dialect
-	read       querier
-	pg         *pgxpool.Pool // on PostgreSQL
-	lite       *sql.DB       // on SQLite: the one writer
-	liteReader *sql.DB
-	queue      Queue
+	dialect      dialect
+	read         querier
+	pg           *pgxpool.Pool // on PostgreSQL
+	lite         *sql.DB       // on SQLite: the one writer
+	litePrepared *prepared
+	liteReader   *sql.DB
+	queue        Queue
+	observer     Observer
+	commits      *committer
+
+	byNotification gather[struct{}]
+	byTradeNo      gather[*payment.Payment]
+	byTransaction  gather[string]
+}
+
+// with prepares what the engines share. lanes is how many groups of changes are committed at once.
+func (s *Store) with(lanes int) *Store {
+	s.commits = &committer{store: s, lanes: lanes, busy: map[string]struct{}{}}
+	s.byNotification.ask, s.byTradeNo.ask, s.byTransaction.ask = s.noticed, s.paymentsByTradeNo, s.transactionOwners
+	return s
 }
 
 // Open opens the database that dsn names: "postgres://..." or "sqlite:" with a file's path. It does not migrate.
@@ -46,6 +68,9 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 
 // UseQueue sets where committed jobs go. It must be called before the first write that has jobs.
 func (s *Store) UseQueue(q Queue) { s.queue = q }
+
+// UseObserver sets who hears of commits. It must be called before the first of them.
+func (s *Store) UseObserver(o Observer) { s.observer = o }
 
 // Postgres is the pool, or nil on SQLite.
 func (s *Store) Postgres() *pgxpool.Pool { return s.pg }
@@ -159,13 +184,23 @@ type rows interface {
 }
 
 // statement is one of a batch. affected judges the number of rows it changed; returned, where set, scans what it
-// returns instead. Either may be nil.
+// returns instead. Either may be nil. jobs says which job a returned row makes, for a group to collect.
 type statement struct {
 	sql      string
 	args     []any
 	affected func(int64) error
 	returned func(rows) error
+	jobs     func(rows) (payment.Job, error)
 }
+
+// batchError is the failure of the statement at a place of its batch.
+type batchError struct {
+	at  int
+	err error
+}
+
+func (e *batchError) Error() string { return e.err.Error() }
+func (e *batchError) Unwrap() error { return e.err }
 
 // Tx is a database transaction, for a [Queue] to join.
 type Tx struct {
@@ -183,7 +218,7 @@ func (s *Store) inTx(ctx context.Context, f func(*Tx) error) error {
 	if err != nil {
 		return err
 	}
-	if err := f(&Tx{querier: liteQuerier{tx}, SQLite: tx}); err != nil {
+	if err := f(&Tx{querier: liteQuerier{tx, s.litePrepared}, SQLite: tx}); err != nil {
 		_ = tx.Rollback() // the first error is the one to tell
 		return err
 	}
@@ -195,7 +230,7 @@ func (s *Store) write(ctx context.Context, query string, args ...any) (affected 
 	if s.pg != nil {
 		return pgQuerier{s.pg}.exec(ctx, query, args...)
 	}
-	return liteQuerier{s.lite}.exec(ctx, query, args...)
+	return liteQuerier{s.lite, s.litePrepared}.exec(ctx, query, args...)
 }
 
 // collect scans every row and closes them.

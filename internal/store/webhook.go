@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tongbao-pay/tongbao/internal/payment"
 	"github.com/tongbao-pay/tongbao/internal/webhook"
 )
@@ -143,6 +145,6 @@ func (s *Store) Retry(ctx context.Context, appID, webhookID string, at time.Time
 		if n == 0 {
 			return webhook.ErrNotFound
 		}
-		return s.queue.EnqueueTx(ctx, tx, []payment.Job{{Kind: payment.DeliverWebhook, AppID: appID, ResourceID: webhookID, At: at}})
+		return s.queue.EnqueueTx(ctx, tx, []Job{{Job: payment.Job{Kind: payment.DeliverWebhook, AppID: appID, ResourceID: webhookID, At: at}, Cause: trace.SpanContextFromContext(ctx)}})
 	})
 }

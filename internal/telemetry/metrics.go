@@ -42,13 +42,15 @@ type Metrics struct {
 	handler  http.Handler
 	now      func() time.Time
 
-	payments          *prometheus.CounterVec
-	refunds           *prometheus.CounterVec
-	notifications     *prometheus.CounterVec
-	notificationDelay prometheus.Histogram
-	channelRequests   *prometheus.HistogramVec
-	deliveries        *prometheus.CounterVec
-	webhookDelay      prometheus.Histogram
+	payments              *prometheus.CounterVec
+	refunds               *prometheus.CounterVec
+	notifications         *prometheus.CounterVec
+	notificationDelay     prometheus.Histogram
+	notificationsInFlight prometheus.Gauge
+	commitGroup           prometheus.Histogram
+	channelRequests       *prometheus.HistogramVec
+	deliveries            *prometheus.CounterVec
+	webhookDelay          prometheus.Histogram
 }
 
 // NewMetrics returns metrics on a registry of their own.
@@ -68,11 +70,18 @@ func NewMetrics(c MetricsConfig) *Metrics {
 			Name: "tongbao_refunds_total", Help: "Refunds that entered a status, by channel.",
 		}, []string{"channel", "status"}),
 		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tongbao_notifications_total", Help: "Notifications from providers by what became of them: applied, no_effect, held, duplicated, refused (not verified) or failed (not stored).",
+			Name: "tongbao_notifications_total", Help: "Notifications from providers by what became of them: applied, no_effect, held, duplicated, refused (not verified), overloaded (turned away, the provider sends again) or failed (not stored).",
 		}, []string{"channel", "result"}),
 		notificationDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "tongbao_notification_delay_seconds", Help: "Time from a payment's success by the provider's clock to our commit of its notification.",
 			Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600},
+		}),
+		notificationsInFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tongbao_notifications_in_flight", Help: "Notifications that are taken in and not yet answered. Beyond a bound they are turned away.",
+		}),
+		commitGroup: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tongbao_commit_group_changes", Help: "Changes that shared one database transaction.",
+			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128},
 		}),
 		channelRequests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tongbao_channel_request_duration_seconds", Help: "Time of requests to providers, repeats included, by operation and outcome: done, refused, retry, absent or unknown.",
@@ -90,7 +99,7 @@ func NewMetrics(c MetricsConfig) *Metrics {
 		Name: "tongbao_scrape_failures_total", Help: "Scrapes without a metric because what it is read from failed or took too long.",
 	}, []string{"metric"})
 	m.registry.MustRegister(
-		m.payments, m.refunds, m.notifications, m.notificationDelay, m.channelRequests, m.deliveries, m.webhookDelay, failures,
+		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.channelRequests, m.deliveries, m.webhookDelay, failures,
 		buildInfo(c.Version), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	for _, g := range c.scraped() {

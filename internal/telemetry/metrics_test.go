@@ -22,6 +22,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/job"
 	"github.com/tongbao-pay/tongbao/internal/notify"
 	"github.com/tongbao-pay/tongbao/internal/payment"
+	"github.com/tongbao-pay/tongbao/internal/store"
 	"github.com/tongbao-pay/tongbao/internal/telemetry"
 	"github.com/tongbao-pay/tongbao/internal/webhook"
 )
@@ -30,6 +31,7 @@ var (
 	_ payment.Observer = (*telemetry.Metrics)(nil)
 	_ channel.Observer = (*telemetry.Metrics)(nil)
 	_ notify.Observer  = (*telemetry.Metrics)(nil)
+	_ store.Observer   = (*telemetry.Metrics)(nil)
 	_ webhook.Observer = (*telemetry.Metrics)(nil)
 	_ http.Handler     = (*telemetry.Metrics)(nil)
 )
@@ -86,6 +88,8 @@ func happen(m *telemetry.Metrics) {
 	m.Notified(ctx, payment.WeChat, "applied", noon.Add(-2*time.Second))
 	m.Notified(ctx, payment.WeChat, "applied", noon.Add(time.Second)) // the provider's clock is ahead
 	m.Notified(ctx, payment.WeChat, "refused", time.Time{})
+	m.NotificationsInFlight(1)
+	m.Grouped(3)
 	m.Tried(ctx, webhook.Delivery{Success: true}, webhook.Delivered, 40*time.Millisecond)
 	m.Tried(ctx, webhook.Delivery{}, webhook.Pending, time.Second)
 	m.Tried(ctx, webhook.Delivery{}, webhook.Dead, 24*time.Hour)
@@ -114,6 +118,9 @@ func TestMetrics(t *testing.T) {
 			`tongbao_channel_request_duration_seconds_count{channel="wechat",operation="prepay",outcome="unknown"} 1`,
 			`tongbao_channel_request_duration_seconds_sum{channel="wechat",operation="prepay",outcome="done"} 0.03`,
 			`tongbao_channel_request_duration_seconds_sum{channel="wechat",operation="prepay",outcome="unknown"} 20`,
+			`tongbao_commit_group_changes_count 1`,
+			`tongbao_commit_group_changes_sum 3`,
+			`tongbao_notifications_in_flight 1`,
 			`tongbao_jobs{queue="payments",state="scheduled"} 3`,
 			`tongbao_jobs{queue="webhooks",state="running"} 1`,
 			`tongbao_notification_delay_seconds_count 2`,

@@ -79,6 +79,12 @@ func (m *Metrics) Notified(ctx context.Context, channel payment.Channel, result 
 	}
 }
 
+// NotificationsInFlight implements the observer of internal/notify.
+func (m *Metrics) NotificationsInFlight(change int) { m.notificationsInFlight.Add(float64(change)) }
+
+// Grouped implements the observer of internal/store.
+func (m *Metrics) Grouped(changes int) { m.commitGroup.Observe(float64(changes)) }
+
 // Tried implements [webhook.Observer]. The delay is that of events that arrived: those that did not have none yet.
 func (m *Metrics) Tried(ctx context.Context, d webhook.Delivery, state webhook.State, sinceEvent time.Duration) {
 	switch {

@@ -114,7 +114,7 @@ type tableQueue struct {
 	before func(context.Context) error // called inside the transaction; nil: nothing
 }
 
-func (q *tableQueue) EnqueueTx(ctx context.Context, tx *store.Tx, jobs []payment.Job) error {
+func (q *tableQueue) EnqueueTx(ctx context.Context, tx *store.Tx, jobs []store.Job) error {
 	if q.before != nil {
 		if err := q.before(ctx); err != nil {
 			return err

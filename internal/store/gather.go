@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// gatherLanes is how many queries of one kind are under way at once, gatherMax how many callers share one.
+const (
+	gatherLanes   = 2
+	gatherMax     = 128
+	gatherTimeout = 10 * time.Second
+)
+
+// gather answers callers who ask the same kind of question at the same time with one query. The first is asked at
+// once; those that come meanwhile are asked together. An answer is never older than its question.
+type gather[V any] struct {
+	// ask answers for the keys of one account; what it has no answer for is missing.
+	ask func(ctx context.Context, accountID string, keys []string) (map[string]V, error)
+
+	mu      sync.Mutex
+	running int
+	waiting []*question[V]
+}
+
+type question[V any] struct {
+	account, key string
+	cause        trace.SpanContext
+
+	answer V
+	found  bool
+	err    error
+	done   chan struct{}
+}
+
+// get asks for one key.
+func (g *gather[V]) get(ctx context.Context, accountID, key string) (answer V, found bool, err error) {
+	q := &question[V]{account: accountID, key: key, cause: trace.SpanContextFromContext(ctx), done: make(chan struct{})}
+	g.mu.Lock()
+	g.waiting = append(g.waiting, q)
+	g.start()
+	g.mu.Unlock()
+	select {
+	case <-q.done:
+		return q.answer, q.found, q.err
+	case <-ctx.Done():
+		return answer, false, ctx.Err()
+	}
+}
+
+// start fills the free lanes. The caller holds the lock.
+func (g *gather[V]) start() {
+	for g.running < gatherLanes && len(g.waiting) > 0 {
+		g.running++
+		go g.run(g.take())
+	}
+}
+
+// take chooses what is asked together: one account, and no key twice, because an answer belongs to one caller.
+// The caller holds the lock.
+func (g *gather[V]) take() []*question[V] {
+	var group []*question[V]
+	account, taken := g.waiting[0].account, map[string]bool{}
+	rest := g.waiting[:0]
+	for _, q := range g.waiting {
+		if len(group) == gatherMax || q.account != account || taken[q.key] {
+			rest = append(rest, q)
+			continue
+		}
+		taken[q.key] = true
+		group = append(group, q)
+	}
+	clear(g.waiting[len(rest):])
+	g.waiting = rest
+	return group
+}
+
+func (g *gather[V]) run(group []*question[V]) {
+	if err := g.answer(group); err != nil && len(group) > 1 {
+		for one := range slices.Chunk(group, 1) { // a key that the database does not take spoils nobody else's
+			_ = g.answer(one) // who asked is told
+		}
+	}
+	for _, q := range group {
+		close(q.done)
+	}
+	g.mu.Lock()
+	g.running--
+	g.start()
+	g.mu.Unlock()
+}
+
+func (g *gather[V]) answer(group []*question[V]) error {
+	ctx, cancel := context.WithTimeout(trace.ContextWithSpanContext(context.Background(), group[0].cause), gatherTimeout)
+	defer cancel()
+	keys := make([]string, len(group))
+	for i, q := range group {
+		keys[i] = q.key
+	}
+	answers, err := g.ask(ctx, group[0].account, keys)
+	for _, q := range group {
+		q.answer, q.found = answers[q.key]
+		q.err = err
+	}
+	return err
+}
