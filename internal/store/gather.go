@@ -9,9 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// gatherLanes is how many queries of one kind are under way at once, gatherMax how many callers share one.
+// gatherMax is how many callers share a query, gatherTimeout how long it may take.
 const (
-	gatherLanes   = 2
 	gatherMax     = 128
 	gatherTimeout = 10 * time.Second
 )
@@ -23,7 +22,7 @@ type gather[V any] struct {
 	ask func(ctx context.Context, accountID string, keys []string) (map[string]V, error)
 
 	mu      sync.Mutex
-	running int
+	running bool
 	waiting []*question[V]
 }
 
@@ -52,10 +51,10 @@ func (g *gather[V]) get(ctx context.Context, accountID, key string) (answer V, f
 	}
 }
 
-// start fills the free lanes. The caller holds the lock.
+// start sends the next query, unless one is under way. The caller holds the lock.
 func (g *gather[V]) start() {
-	for g.running < gatherLanes && len(g.waiting) > 0 {
-		g.running++
+	if !g.running && len(g.waiting) > 0 {
+		g.running = true
 		go g.run(g.take())
 	}
 }
@@ -89,7 +88,7 @@ func (g *gather[V]) run(group []*question[V]) {
 		close(q.done)
 	}
 	g.mu.Lock()
-	g.running--
+	g.running = false
 	g.start()
 	g.mu.Unlock()
 }

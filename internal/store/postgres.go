@@ -10,8 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// pgLanes is how many groups are under way at once: while one waits for the disk, the next is sent.
-const pgLanes = 4
+// pgLanes is how many groups are under way at once: while one waits for the disk, or for a row that somebody holds, the
+// next is sent. More of them make smaller groups, and cost more than they bring.
+const pgLanes = 2
 
 func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(dsn)
