@@ -9,6 +9,9 @@ step := scripts/step
 # How long `make fuzz` works on each target.
 FUZZTIME ?= 30s
 
+# How many notifications `make storm` sends.
+STORM ?= 100000
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +56,14 @@ vuln: ## Look for known vulnerabilities (needs vuln.go.dev; says "not run" witho
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME each (default 30s)
 	FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+.PHONY: intake
+intake: ## Measure notifications against plain rows with a commit each, on both engines
+	go test ./internal/notify -run '^$$' -bench Intake -benchtime 5000x
+
+.PHONY: storm
+storm: ## Send STORM notifications (default 100000) at once: none lost, none answered late
+	go test ./internal/notify -run '^$$' -bench Storm -benchtime $(STORM)x -timeout 60m
 
 .PHONY: conformance
 conformance: ## Judge the sandbox and the library by other people's SDKs (needs Node.js 18 and npm)

@@ -84,7 +84,7 @@ type results struct {
 	mu  sync.Mutex
 	all map[string]int
 
-	inFlight, most int
+	inFlight int
 }
 
 func (r *results) Notified(_ context.Context, _ payment.Channel, result string, _ time.Time) {
@@ -97,7 +97,13 @@ func (r *results) NotificationsInFlight(change int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.inFlight += change
-	r.most = max(r.most, r.inFlight)
+}
+
+// inHouse is how many notifications are taken in and not answered.
+func (r *results) inHouse() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inFlight
 }
 
 func (r *results) count(result string) int {
