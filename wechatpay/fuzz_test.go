@@ -43,6 +43,28 @@ func FuzzNotificationEnvelope(f *testing.F) {
 	})
 }
 
+// What is read without encoding/json has the meaning it has there.
+func FuzzPlainEnvelope(f *testing.F) {
+	for _, c := range readVectors(f).Notifications {
+		f.Add([]byte(c.Body))
+	}
+	for _, c := range envelopes {
+		f.Add([]byte(c.body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var plain, want envelope
+		if !readPlain(body, plain.member) {
+			return
+		}
+		if err := json.Unmarshal(body, &want); err != nil {
+			t.Fatalf("%q is no JSON and was read: %v", body, err)
+		}
+		if !reflect.DeepEqual(plain, want) {
+			t.Errorf("%q: got %+v, want %+v", body, plain, want)
+		}
+	})
+}
+
 func FuzzNotificationPlaintext(f *testing.F) {
 	for _, c := range readVectors(f).Notifications {
 		f.Add("transaction", c.Decrypted)

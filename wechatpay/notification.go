@@ -139,28 +139,6 @@ func (c *Client) readNotification(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-type envelope struct {
-	ID         string   `json:"id"`
-	CreateTime wireTime `json:"create_time"`
-	EventType  string   `json:"event_type"`
-	Summary    string   `json:"summary"`
-	Resource   struct {
-		OriginalType string `json:"original_type"`
-		sealed
-	} `json:"resource"`
-}
-
-func decodeEnvelope(body []byte) (*envelope, error) {
-	e := &envelope{}
-	if err := decodeJSON(body, e); err != nil {
-		return nil, fmt.Errorf("notification: %w", err)
-	}
-	if e.ID == "" || e.EventType == "" {
-		return nil, fmt.Errorf("notification: %w: no id or no event_type", ErrMalformed)
-	}
-	return e, nil
-}
-
 func newNotification(e *envelope, body, plaintext []byte) (*Notification, error) {
 	content := contentOf(e.Resource.OriginalType, e.EventType, plaintext)
 	if content == nil && !json.Valid(plaintext) { // what has a type is JSON
