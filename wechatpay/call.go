@@ -16,12 +16,11 @@ import (
 )
 
 const (
-	triesMax           = 3
-	answerBytesMax     = 1 << 20
-	backoffBase        = 200 * time.Millisecond
-	backoffThrottled   = time.Second
-	contentTypeJSON    = "application/json"
-	requestHeadersMost = 6
+	triesMax         = 3
+	answerBytesMax   = 1 << 20
+	backoffBase      = 200 * time.Millisecond
+	backoffThrottled = time.Second
+	contentTypeJSON  = "application/json"
 
 	headerLanguage       = "Accept-Language"
 	headerIdempotencyKey = "Idempotency-Key"
@@ -156,7 +155,7 @@ func (c *Client) newRequest(ctx context.Context, k *call, host *host) (*http.Req
 	}
 	// One array for the values, and each header sees only its own.
 	values := [...]string{contentTypeJSON, authorization, c.userAgent, orDefault(k.contentType, contentTypeJSON), k.keySerial}
-	header := make(http.Header, requestHeadersMost)
+	header := request.Header
 	header["Accept"] = values[0:1:1]
 	header["Authorization"] = values[1:2:2]
 	header["User-Agent"] = values[2:3:3]
@@ -173,7 +172,6 @@ func (c *Client) newRequest(ctx context.Context, k *call, host *host) (*http.Req
 	if len(header[headerIdempotencyKey]) > 0 {
 		request.GetBody = nil // or the transport sends it again by itself, with a nonce that was used before
 	}
-	request.Header = header
 	return request, nil
 }
 
@@ -286,9 +284,9 @@ func fullJitter(try int, cause error) time.Duration {
 	return rand.N(backoffBase << (try - 1)) //nolint:gosec // jitter is no secret
 }
 
-// decodeJSON reads an answer's body into T. An empty body, HTML and anything else that is not the JSON
+// decodeJSON reads an answer's body into what to points at. An empty body, HTML and anything else that is not the JSON
 // due is ErrMalformed.
-func decodeJSON[T any](body []byte, to *T) error {
+func decodeJSON(body []byte, to any) error {
 	if len(body) == 0 {
 		return fmt.Errorf("%w: no body where one is due", ErrMalformed)
 	}

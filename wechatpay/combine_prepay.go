@@ -96,7 +96,7 @@ type CombineH5SceneInfo struct {
 // returns a fresh one; other data under the same number is refused.
 func (c *Client) PrepayCombineNative(ctx context.Context, request CombineNativeRequest) (*NativeResponse, error) {
 	answer := &NativeResponse{}
-	if err := c.prepayCombine(ctx, "native", request.body(), answer, &answer.CodeURL); err != nil {
+	if err := c.prepayCombine(ctx, "native", request.body(), answer); err != nil {
 		return nil, err
 	}
 	return answer, nil
@@ -106,7 +106,7 @@ func (c *Client) PrepayCombineNative(ctx context.Context, request CombineNativeR
 // Repeating is safe as for [Client.PrepayCombineNative].
 func (c *Client) PrepayCombineApp(ctx context.Context, request CombineAppRequest) (*AppResponse, error) {
 	answer := &AppResponse{}
-	if err := c.prepayCombine(ctx, "app", CombineNativeRequest(request).body(), answer, &answer.PrepayID); err != nil {
+	if err := c.prepayCombine(ctx, "app", CombineNativeRequest(request).body(), answer); err != nil {
 		return nil, err
 	}
 	return answer, nil
@@ -116,7 +116,7 @@ func (c *Client) PrepayCombineApp(ctx context.Context, request CombineAppRequest
 // CombineAppID to [Client.SignJSAPI]. Repeating is safe as for [Client.PrepayCombineNative].
 func (c *Client) PrepayCombineJSAPI(ctx context.Context, request CombineJSAPIRequest) (*JSAPIResponse, error) {
 	answer := &JSAPIResponse{}
-	if err := c.prepayCombine(ctx, "jsapi", request.body(), answer, &answer.PrepayID); err != nil {
+	if err := c.prepayCombine(ctx, "jsapi", request.body(), answer); err != nil {
 		return nil, err
 	}
 	return answer, nil
@@ -126,14 +126,14 @@ func (c *Client) PrepayCombineJSAPI(ctx context.Context, request CombineJSAPIReq
 // for [Client.PrepayCombineNative].
 func (c *Client) PrepayCombineH5(ctx context.Context, request CombineH5Request) (*H5Response, error) {
 	answer := &H5Response{}
-	if err := c.prepayCombine(ctx, "h5", request.body(), answer, &answer.H5URL); err != nil {
+	if err := c.prepayCombine(ctx, "h5", request.body(), answer); err != nil {
 		return nil, err
 	}
 	return answer, nil
 }
 
 // prepayCombine is prepay for a combined payment.
-func (c *Client) prepayCombine(ctx context.Context, kind string, order *combineBody, answer any, credential *string) error {
+func (c *Client) prepayCombine(ctx context.Context, kind string, order *combineBody, answer prepayAnswer) error {
 	name := "prepay combine " + kind
 	order.CombineMchID = c.merchant.mchID
 	for i := range order.SubOrders {
@@ -149,7 +149,7 @@ func (c *Client) prepayCombine(ctx context.Context, kind string, order *combineB
 	}
 	return c.do(ctx, call{
 		name: name, method: http.MethodPost, target: combineTarget + kind,
-		body: body, write: true, timeout: c.writeTimeout, decode: decodeCredential(answer, credential),
+		body: body, write: true, timeout: c.writeTimeout, decode: decodeCredential(answer),
 	})
 }
 

@@ -53,7 +53,7 @@ func FuzzPlainEnvelope(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var plain, want envelope
-		if !readPlain(body, plain.member) {
+		if !plain.readPlain(body) {
 			return
 		}
 		if err := json.Unmarshal(body, &want); err != nil {
@@ -61,6 +61,26 @@ func FuzzPlainEnvelope(f *testing.F) {
 		}
 		if !reflect.DeepEqual(plain, want) {
 			t.Errorf("%q: got %+v, want %+v", body, plain, want)
+		}
+	})
+}
+
+func FuzzCredential(f *testing.F) {
+	for _, c := range credentials {
+		f.Add([]byte(c.body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var got, want NativeResponse
+		gotErr, wantErr := decodeCredential(&got)(body), decodeJSON(body, &want)
+		if wantErr != nil || want.CodeURL == "" {
+			if gotErr == nil {
+				t.Fatalf("%q: got %+v where encoding/json has none: %v", body, got, wantErr)
+			}
+			refusedWell(t, gotErr)
+			return
+		}
+		if gotErr != nil || got != want {
+			t.Errorf("%q: got %+v, %v, want %+v", body, got, gotErr, want)
 		}
 	})
 }

@@ -18,7 +18,7 @@ type sealedResource struct {
 
 func decodeEnvelope(body []byte) (*envelope, error) {
 	e := &envelope{}
-	if !readPlain(body, e.member) {
+	if !e.readPlain(body) {
 		e = &envelope{}
 		if err := decodeJSON(body, e); err != nil {
 			return nil, fmt.Errorf("notification: %w", err)
@@ -30,38 +30,47 @@ func decodeEnvelope(body []byte) (*envelope, error) {
 	return e, nil
 }
 
-// member reads the member that p has come to.
-func (e *envelope) member(p *plainJSON, key []byte) bool {
-	switch string(key) {
-	case "id":
-		return p.string(&e.ID)
-	case "create_time":
-		return p.time(&e.CreateTime)
-	case "event_type":
-		return p.string(&e.EventType)
-	case "summary":
-		return p.string(&e.Summary)
-	case "resource":
-		return p.object(e.Resource.member)
-	case "resource_type": // always encrypt-resource
-		_, ok := p.text()
-		return ok
+// readPlain is false, and e not to be used, if encoding/json must read the body.
+func (e *envelope) readPlain(body []byte) bool {
+	p := newPlainJSON(body)
+	p.open()
+	for p.next() {
+		switch string(p.key) {
+		case "id":
+			e.ID = p.string()
+		case "create_time":
+			e.CreateTime.read(p.string())
+		case "event_type":
+			e.EventType = p.string()
+		case "summary":
+			e.Summary = p.string()
+		case "resource":
+			e.Resource.readPlain(&p)
+		case "resource_type": // always encrypt-resource
+			p.text()
+		default:
+			p.fail()
+		}
 	}
-	return false
+	return p.end()
 }
 
-func (r *sealedResource) member(p *plainJSON, key []byte) bool {
-	switch string(key) {
-	case "original_type":
-		return p.string(&r.OriginalType)
-	case "algorithm":
-		return p.string(&r.Algorithm)
-	case "nonce":
-		return p.string(&r.Nonce)
-	case "associated_data":
-		return p.string(&r.AssociatedData)
-	case "ciphertext":
-		return p.base64(&r.Ciphertext)
+func (r *sealedResource) readPlain(p *plainJSON) {
+	p.open()
+	for p.next() {
+		switch string(p.key) {
+		case "original_type":
+			r.OriginalType = p.string()
+		case "algorithm":
+			r.Algorithm = p.string()
+		case "nonce":
+			r.Nonce = p.string()
+		case "associated_data":
+			r.AssociatedData = p.string()
+		case "ciphertext":
+			r.Ciphertext = p.base64()
+		default:
+			p.fail()
+		}
 	}
-	return false
 }

@@ -119,10 +119,14 @@ func (w *wireOrder) order() (*Order, error) {
 type wireTime struct{ time.Time }
 
 func (t *wireTime) UnmarshalJSON(text []byte) error {
-	parsed, err := time.Parse(time.RFC3339, strings.Trim(string(text), `"`))
+	t.read(strings.Trim(string(text), `"`))
+	return nil
+}
+
+func (t *wireTime) read(text string) {
+	parsed, err := time.Parse(time.RFC3339, text)
 	if err != nil {
 		parsed = time.Time{}
 	}
 	t.Time = parsed
-	return nil
 }

@@ -5,83 +5,103 @@ import (
 	"unicode/utf8"
 )
 
-// plainJSON reads JSON of the plainest kind in one pass: objects whose values are such objects or strings without escapes,
-// as the provider writes the envelope of a notification. Anything else ends the reading with false, and encoding/json
-// reads the whole again. What is read here, encoding/json reads alike: of a key that comes twice the last value stays.
-type plainJSON struct{ rest []byte }
+// plainJSON reads JSON of the plainest kind in one pass: an object whose values are strings without escapes or objects of
+// the same kind, as the provider writes most of its small ones. Anything else fails the whole reading, and encoding/json
+// reads the text from its start. What is read here, encoding/json reads alike: of a key that comes twice the last value
+// stays.
+//
+// An object is read by open and then next until it is false; after each next the value of key must be read, or fail called
+// for a key not known by just this spelling. Values read before a failure mean nothing.
+type plainJSON struct {
+	rest   []byte
+	key    []byte // a part of the text
+	opened bool   // no member of the object was read yet
+	failed bool
+}
 
-// readPlain reads a text that is one object and nothing after it. It calls member for each key, to read the value or to
-// say false to a key it does not know by just this spelling.
-func readPlain(text []byte, member func(p *plainJSON, key []byte) bool) bool {
-	if !utf8.Valid(text) { // encoding/json mends it
-		return false
+// readPlainMember reads the one member that an object has; false if encoding/json must read the text.
+func readPlainMember(text []byte, name string, value *string) bool {
+	p := newPlainJSON(text)
+	p.open()
+	for p.next() {
+		if string(p.key) == name {
+			*value = p.string()
+		} else {
+			p.fail()
+		}
 	}
-	p := plainJSON{rest: text}
-	if !p.object(member) {
-		return false
-	}
+	return p.end()
+}
+
+func newPlainJSON(text []byte) plainJSON {
+	return plainJSON{rest: text, failed: !utf8.Valid(text)} // encoding/json mends what is not valid
+}
+
+func (p *plainJSON) fail() { p.failed = true }
+
+// end reports that the text was read to its end without a failure.
+func (p *plainJSON) end() bool {
 	p.skipSpace()
-	return len(p.rest) == 0
+	return !p.failed && len(p.rest) == 0
 }
 
-// object reads an object with at least one member.
-func (p *plainJSON) object(member func(p *plainJSON, key []byte) bool) bool {
-	if !p.next('{') {
+// open enters an object, which must have a member.
+func (p *plainJSON) open() {
+	p.must('{')
+	p.opened = true
+}
+
+// next comes to the next member of the object; false at its end or after a failure.
+func (p *plainJSON) next() bool {
+	if !p.opened && !p.take(',') {
+		p.must('}')
 		return false
 	}
-	for {
-		key, ok := p.text()
-		if !ok || !p.next(':') || !member(p, key) {
-			return false
-		}
-		if !p.next(',') {
-			return p.next('}')
-		}
-	}
+	p.opened = false
+	p.key = p.text()
+	p.must(':')
+	return !p.failed
 }
 
-func (p *plainJSON) string(to *string) bool {
-	text, ok := p.text()
-	*to = string(text)
-	return ok
-}
+func (p *plainJSON) string() string { return string(p.text()) }
 
-func (p *plainJSON) base64(to *[]byte) bool {
-	text, ok := p.text()
-	if !ok {
-		return false
-	}
+func (p *plainJSON) base64() []byte {
+	text := p.text()
 	decoded := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Decode(decoded, text)
-	*to = decoded[:n]
-	return err == nil
-}
-
-func (p *plainJSON) time(to *wireTime) bool {
-	text, ok := p.text()
-	return ok && to.UnmarshalJSON(text) == nil
+	if err != nil {
+		p.fail()
+	}
+	return decoded[:n]
 }
 
 // text is the inside of a string, a part of the text read.
-func (p *plainJSON) text() ([]byte, bool) {
-	if !p.next('"') {
-		return nil, false
-	}
+func (p *plainJSON) text() []byte {
+	p.must('"')
 	for i, b := range p.rest {
 		switch {
 		case b == '"':
 			text := p.rest[:i]
 			p.rest = p.rest[i+1:]
-			return text, true
+			return text
 		case b == '\\' || b < ' ':
-			return nil, false
+			p.fail()
+			return nil
 		}
 	}
-	return nil, false
+	p.fail()
+	return nil
 }
 
-// next steps over a byte and the space before it; false if another one is there.
-func (p *plainJSON) next(want byte) bool {
+// must takes a byte or fails.
+func (p *plainJSON) must(want byte) {
+	if !p.take(want) {
+		p.fail()
+	}
+}
+
+// take steps over space and then over a byte; false if another one is there.
+func (p *plainJSON) take(want byte) bool {
 	p.skipSpace()
 	if len(p.rest) == 0 || p.rest[0] != want {
 		return false

@@ -169,7 +169,7 @@ type H5Response struct {
 // fresh one; other data under the same number is refused ([Error.ParametersDiffer]).
 func (c *Client) PrepayNative(ctx context.Context, request NativeRequest) (*NativeResponse, error) {
 	answer := &NativeResponse{}
-	if err := c.prepay(ctx, "native", request.body(), answer, &answer.CodeURL); err != nil {
+	if err := c.prepay(ctx, "native", request.body(), answer); err != nil {
 		return nil, err
 	}
 	return answer, nil
@@ -178,7 +178,7 @@ func (c *Client) PrepayNative(ctx context.Context, request NativeRequest) (*Nati
 // PrepayApp places an order to be paid in an app. Repeating is safe as for [Client.PrepayNative].
 func (c *Client) PrepayApp(ctx context.Context, request AppRequest) (*AppResponse, error) {
 	answer := &AppResponse{}
-	if err := c.prepay(ctx, "app", NativeRequest(request).body(), answer, &answer.PrepayID); err != nil {
+	if err := c.prepay(ctx, "app", NativeRequest(request).body(), answer); err != nil {
 		return nil, err
 	}
 	return answer, nil
@@ -188,7 +188,7 @@ func (c *Client) PrepayApp(ctx context.Context, request AppRequest) (*AppRespons
 // for [Client.PrepayNative].
 func (c *Client) PrepayJSAPI(ctx context.Context, request JSAPIRequest) (*JSAPIResponse, error) {
 	answer := &JSAPIResponse{}
-	if err := c.prepay(ctx, "jsapi", request.body(), answer, &answer.PrepayID); err != nil {
+	if err := c.prepay(ctx, "jsapi", request.body(), answer); err != nil {
 		return nil, err
 	}
 	return answer, nil
@@ -198,15 +198,14 @@ func (c *Client) PrepayJSAPI(ctx context.Context, request JSAPIRequest) (*JSAPIR
 // [Client.PrepayNative].
 func (c *Client) PrepayH5(ctx context.Context, request H5Request) (*H5Response, error) {
 	answer := &H5Response{}
-	if err := c.prepay(ctx, "h5", request.body(), answer, &answer.H5URL); err != nil {
+	if err := c.prepay(ctx, "h5", request.body(), answer); err != nil {
 		return nil, err
 	}
 	return answer, nil
 }
 
-// prepay places an order of the given kind; credential points at the field of answer that must not stay
-// empty.
-func (c *Client) prepay(ctx context.Context, kind string, order *prepayBody, answer any, credential *string) error {
+// prepay places an order of the given kind.
+func (c *Client) prepay(ctx context.Context, kind string, order *prepayBody, answer prepayAnswer) error {
 	name := "prepay " + kind
 	order.parties = c.parties(order.appID)
 	body, err := order.encode()
@@ -216,17 +215,31 @@ func (c *Client) prepay(ctx context.Context, kind string, order *prepayBody, ans
 	return c.do(ctx, call{
 		name: name, method: http.MethodPost, target: c.transactionsTarget() + kind,
 		body: body, write: true, timeout: c.writeTimeout,
-		decode: decodeCredential(answer, credential),
+		decode: decodeCredential(answer),
 	})
 }
 
-// decodeCredential reads answer; credential points at the field of it that must not stay empty.
-func decodeCredential(answer any, credential *string) func(body []byte) error {
+// prepayAnswer is a placed order: one credential that opens the cashier.
+type prepayAnswer interface {
+	// credential is its name in JSON and where it belongs.
+	credential() (name string, value *string)
+}
+
+func (r *NativeResponse) credential() (string, *string) { return "code_url", &r.CodeURL }
+func (r *JSAPIResponse) credential() (string, *string)  { return "prepay_id", &r.PrepayID }
+func (r *AppResponse) credential() (string, *string)    { return "prepay_id", &r.PrepayID }
+func (r *H5Response) credential() (string, *string)     { return "h5_url", &r.H5URL }
+
+// decodeCredential reads answer, whose credential must not stay empty.
+func decodeCredential(answer prepayAnswer) func(body []byte) error {
+	name, value := answer.credential()
 	return func(body []byte) error {
-		if err := decodeJSON(body, &answer); err != nil {
-			return err
+		if !readPlainMember(body, name, value) {
+			if err := decodeJSON(body, answer); err != nil {
+				return err
+			}
 		}
-		if *credential == "" {
+		if *value == "" {
 			return fmt.Errorf("%w: answer holds no credential", ErrMalformed)
 		}
 		return nil

@@ -2,6 +2,7 @@ package wechatpay
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"testing"
 )
@@ -33,7 +34,7 @@ func TestPlainEnvelopeIsReadAsByEncodingJSON(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var plain, want envelope
-			if got := readPlain([]byte(c.body), plain.member); got != c.plain {
+			if got := plain.readPlain([]byte(c.body)); got != c.plain {
 				t.Errorf("read as plain: got %v, want %v", got, c.plain)
 			}
 			if err := json.Unmarshal([]byte(c.body), &want); err != nil {
@@ -50,6 +51,43 @@ func TestPlainEnvelopeIsReadAsByEncodingJSON(t *testing.T) {
 	}
 }
 
+// credentials are answers to an order; an empty want is a refusal.
+var credentials = []struct{ body, want string }{
+	{`{"code_url":"weixin://1"}`, "weixin://1"},
+	{" {\n\"code_url\" : \"weixin://1\" }\r\n", "weixin://1"},
+	{`{"code_url":"weixin:\/\/1"}`, "weixin://1"},
+	{`{"Code_URL":"weixin://1"}`, "weixin://1"},
+	{`{"code_url":"weixin://1","h5_url":"https://2"}`, "weixin://1"},
+	{`{"expires_in":7200,"code_url":"weixin://1"}`, "weixin://1"},
+	{`{"code_url":"weixin://1","code_url":"weixin://2"}`, "weixin://2"},
+	{`{"code_url":"weixin://1","code_url":2}`, ""},
+	{`{"code_url":"weixin://1"}}`, ""},
+	{`{"code_url":"weixin://1"`, ""},
+	{`{"code_url":""}`, ""},
+	{`{"code_url":null}`, ""},
+	{`{"h5_url":"https://2"}`, ""},
+	{`{}`, ""},
+	{`null`, ""},
+	{``, ""},
+}
+
+func TestCredentialsAreReadAsByEncodingJSON(t *testing.T) {
+	t.Parallel()
+	for _, c := range credentials {
+		var answer NativeResponse
+		err := decodeCredential(&answer)([]byte(c.body))
+		if c.want == "" {
+			if !errors.Is(err, ErrMalformed) {
+				t.Errorf("%s: got %+v, %v", c.body, answer, err)
+			}
+			continue
+		}
+		if err != nil || answer.CodeURL != c.want {
+			t.Errorf("%s: got %+v, %v", c.body, answer, err)
+		}
+	}
+}
+
 func TestWhatIsNoJSONIsNotReadAsPlain(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
@@ -58,7 +96,7 @@ func TestWhatIsNoJSONIsNotReadAsPlain(t *testing.T) {
 		`{"resource":{"nonce":"1"}`, `{"id":1}`, `{"id":["1"]}`, `{"resource":"1"}`,
 	} {
 		var e envelope
-		if readPlain([]byte(body), e.member) {
+		if e.readPlain([]byte(body)) {
 			t.Errorf("%q was read: %+v", body, e)
 		}
 		if err := json.Unmarshal([]byte(body), &e); err == nil {
