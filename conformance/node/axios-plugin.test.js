@@ -1,43 +1,18 @@
-// wechatpay-axios-plugin verifies every answer by itself. Its base URL is an option, so plain HTTP is enough.
+// wechatpay-axios-plugin: single orders, from prepay to refund.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import plugin from 'wechatpay-axios-plugin';
 
-import { fault, merchant, number, pay, pem, receiver, settle, slowClock } from './sandbox.js';
+import { client, effects, modes, open, refused, seal, unseal } from './axios-plugin.js';
+import { kinds, order } from './requests.js';
+import { advance, control, fault, merchant, number, pay, payWith, pem, receiver, settle, slowClock } from './sandbox.js';
 
-const { Wechatpay, Aes: { AesGcm }, Formatter, Rsa } = plugin;
-
-const certificate = [merchant.platform_serial_no, pem(merchant.platform_certificate_file)];
-const publicKey = [merchant.public_key_id, pem(merchant.public_key_file)];
-
-const client = ([serial, key], changes = {}) => new Wechatpay({
-  mchid: merchant.mchid,
-  serial: merchant.merchant_serial_no,
-  privateKey: pem(merchant.merchant_private_key_file),
-  certs: { [serial]: key },
-  baseURL: merchant.base_url,
-  headers: { 'Wechatpay-Serial': serial },
-  ...changes,
-});
-
-const order = (outTradeNo, notifyURL, more = {}) => ({
-  appid: merchant.appid, mchid: merchant.mchid, description: '一杯咖啡 <大> & 小', out_trade_no: outTradeNo, notify_url: notifyURL,
-  amount: { total: 1000, currency: 'CNY' }, ...more,
-});
+const { Wechatpay, Aes: { AesGcm } } = plugin;
 
 const query = (wxpay, outTradeNo) => wxpay.v3.pay.transactions.outTradeNo.$out_trade_no$.get({ params: { mchid: merchant.mchid }, out_trade_no: outTradeNo });
 
-// The SDK leaves the reading of notifications to three of its functions.
-function open({ headers, body }, [serial, key]) {
-  assert.equal(headers['wechatpay-serial'], serial);
-  const text = Formatter.response(headers['wechatpay-timestamp'], headers['wechatpay-nonce'], body);
-  assert(Rsa.verify(text, headers['wechatpay-signature'], Rsa.from(key, Rsa.KEY_TYPE_PUBLIC)), 'the signature is not valid');
-  const { event_type: event, resource: { ciphertext, nonce, associated_data: aad } } = JSON.parse(body);
-  return { event, content: JSON.parse(AesGcm.decrypt(ciphertext, merchant.api_v3_key, nonce, aad)) };
-}
-
-for (const [mode, key] of Object.entries({ certificate, publicKey })) {
+for (const [mode, key] of Object.entries(modes)) {
   describe(`wechatpay-axios-plugin with ${mode}`, () => {
     const wxpay = client(key);
     let notified;
@@ -69,6 +44,16 @@ for (const [mode, key] of Object.entries({ certificate, publicKey })) {
       assert.equal((await wxpay.v3.refund.domestic.refunds.$out_refund_no$.get({ out_refund_no: outRefundNo })).data.status, 'SUCCESS');
     });
 
+    for (const [kind, { credential, needs, type }] of Object.entries(kinds)) {
+      it(`places an order of the kind ${kind}, which is paid by its ${credential}`, async () => {
+        const outTradeNo = number('AXK');
+        const { data } = await wxpay.v3.pay.transactions[kind].post(order(outTradeNo, notified.url, needs));
+        await payWith({ [credential]: data[credential] });
+        const { content } = open(await notified.next(), key);
+        assert.deepEqual([content.out_trade_no, content.trade_state, content.trade_type], [outTradeNo, 'SUCCESS', type]);
+      });
+    }
+
     it('places a JSAPI order and closes it', async () => {
       const outTradeNo = number('AXJ');
       const placed = await wxpay.v3.pay.transactions.jsapi.post(order(outTradeNo, notified.url, { payer: { openid: merchant.openid } }));
@@ -80,17 +65,12 @@ for (const [mode, key] of Object.entries({ certificate, publicKey })) {
 
     it('sends a sensitive field and opens the one that comes back', async () => {
       const { data } = await wxpay.v3.security.echo.post({
-        echo_message: 'hello', encrypted_echo_message: Rsa.encrypt('张三', Rsa.from(key[1], Rsa.KEY_TYPE_PUBLIC)),
+        echo_message: 'hello', encrypted_echo_message: seal('张三', key),
       });
-      assert.equal(Rsa.decrypt(data.encrypted_echo_message, pem(merchant.merchant_private_key_file)), '张三');
+      assert.equal(unseal(data.encrypted_echo_message), '张三');
     });
 
-    for (const [effect, code] of Object.entries({
-      bad_signature: 'EV3_RES_HEADER_SIGNATURE_DIGEST',
-      probe: 'EV3_RES_HEADER_SIGNATURE_DIGEST',
-      stale_timestamp: 'EV3_RES_HEADER_TIMESTAMP_OFFSET',
-      unknown_serial: 'EV3_RES_HEADER_PLATFORM_SERIAL',
-    })) {
+    for (const [effect, code] of Object.entries(effects)) {
       it(`refuses an answer with ${effect}`, async () => {
         const outTradeNo = number('AXF');
         await fault('prepay', effect, outTradeNo);
@@ -110,17 +90,17 @@ for (const [mode, key] of Object.entries({ certificate, publicKey })) {
     }
 
     it('is told of an unknown order', async () => {
-      await assert.rejects(query(wxpay, number('AXU')), (error) => error.response.status === 404 && error.response.data.code === 'ORDER_NOT_EXIST');
+      await assert.rejects(query(wxpay, number('AXU')), refused(404, 'ORDER_NOT_EXIST'));
     });
 
     it('is refused with a clock that is six minutes slow', async (t) => {
       slowClock(t, 6 * 60 * 1000);
-      await assert.rejects(query(wxpay, number('AXC')), (error) => error.response.status === 401 && error.response.data.code === 'SIGN_ERROR');
+      await assert.rejects(query(wxpay, number('AXC')), refused(401, 'SIGN_ERROR'));
     });
 
     it('is refused under another merchant certificate', async () => {
       const stranger = client(key, { serial: '7'.repeat(40) });
-      await assert.rejects(query(stranger, number('AXS')), (error) => error.response.status === 401 && error.response.data.code === 'SIGN_ERROR');
+      await assert.rejects(query(stranger, number('AXS')), refused(401, 'SIGN_ERROR'));
     });
   });
 }
@@ -128,7 +108,7 @@ for (const [mode, key] of Object.entries({ certificate, publicKey })) {
 describe('wechatpay-axios-plugin without a certificate', () => {
   // As its own command does it, but into the map that the verifier reads: version 0.9.6 gives the verifier a copy, so the command
   // refuses every list, the provider's too.
-  it('opens the first list with the APIv3 key and verifies it with what was inside', async () => {
+  async function bootstrap() {
     const config = {
       mchid: merchant.mchid, serial: merchant.merchant_serial_no, privateKey: pem(merchant.merchant_private_key_file), certs: { any: undefined },
       baseURL: merchant.base_url,
@@ -144,7 +124,26 @@ describe('wechatpay-axios-plugin without a certificate', () => {
     };
     const { status } = await wxpay.v3.certificates.get({ transformResponse: [read, ...wxpay.client.v3.defaults.transformResponse] });
     assert.equal(status, 200);
-    assert.deepEqual(opened, { [certificate[0]]: certificate[1] });
-    assert.match((await wxpay.v3.pay.transactions.native.post(order(number('AXB'), 'https://pay.example.com/notify'))).data.code_url, /^weixin:/);
+    return { wxpay, opened };
+  }
+
+  const place = async (wxpay) => wxpay.v3.pay.transactions.native.post(order(number('AXB'), 'https://pay.example.com/notify'));
+
+  it('opens the first list with the APIv3 key and verifies it with what was inside', async () => {
+    const { wxpay, opened } = await bootstrap();
+    const [serial, certificate] = modes.certificate;
+    assert.deepEqual(opened, { [serial]: certificate });
+    assert.match((await place(wxpay)).data.code_url, /^weixin:/);
+  });
+
+  it('needs a new list once a new certificate signs', async () => {
+    const { wxpay } = await bootstrap();
+    const { serial_no: newer } = await control('POST', '/wechatpay/certificates/rotate', { sign_after: '1h', drop_old_after: '120h' });
+    const { wxpay: both, opened } = await bootstrap();
+    assert.deepEqual(Object.keys(opened).sort(), [modes.certificate[0], newer].sort());
+    await place(wxpay);
+    await advance('1h');
+    await assert.rejects(place(wxpay), { code: effects.unknown_serial });
+    assert.match((await place(both)).data.code_url, /^weixin:/);
   });
 });
