@@ -69,7 +69,7 @@ for (const [mode, key] of Object.entries(modes)) {
       it(`downloads and reads the profit sharing bill as ${as}`, async () => {
         const params = { bill_date: day, ...packed };
         const { rows } = await read((await profitsharing.bills.get({ params })).data, packed);
-        assert.deepEqual(rows.map((row) => row.商户分账单号), [numbers.share, numbers.share]);
+        assert.deepEqual(rows.map((row) => row['商户分账/回退单号']), [numbers.share, numbers.share]);
       });
     }
 
