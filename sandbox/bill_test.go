@@ -349,6 +349,15 @@ func TestBillDownload(t *testing.T) {
 		want(t, "rows", len(readSheet(t, string(plain)).rows), 2)
 	})
 
+	t.Run("ContentTypeSaysWhatTheFileIs", func(t *testing.T) {
+		t.Parallel()
+		b, day := billedDay(t)
+		for query, contentType := range map[string]string{"": "text/plain; charset=utf-8", "&tar_type=GZIP": "application/x-gzip"} {
+			target := downloadTarget(t, b.merchant.must("GET", tradeBillPath+"?bill_date="+day+query, nil).text("download_url"))
+			want(t, "Content-Type"+query, b.merchant.call("GET", target, nil).header.Get("Content-Type"), contentType)
+		}
+	})
+
 	t.Run("AddressExpires", func(t *testing.T) {
 		t.Parallel()
 		b, day := billedDay(t)

@@ -203,7 +203,7 @@ func (p *Provider) answer(w http.ResponseWriter, c *call, a reply, effect fault.
 	case effect == fault.HTML:
 		header.Set("Content-Type", "text/html")
 	case a.file:
-		header.Set("Content-Type", "application/octet-stream")
+		header.Set("Content-Type", http.DetectContentType(a.body)) // text/plain, application/x-gzip, or encrypted
 	case len(a.body) > 0:
 		header.Set("Content-Type", "application/json; charset=utf-8")
 	}
