@@ -45,18 +45,31 @@ const signed = ({ headers, body }, who) => ({
   signature: headers['wechatpay-signature'], body, apiSecret: who.api_v3_key,
 });
 
+// sending is a request with its body. An upload comes as an address without a host and as the parts of a form, whose boundary is in the
+// headers; its meta is what the SDK has signed.
+function sending(url, params) {
+  if (!params?.fileinfo) return superagent.post(url).send(params);
+  const { fileinfo, pic_buffer: file } = params;
+  const form = [
+    '--boundary', 'Content-Disposition: form-data; name="meta"', 'Content-Type: application/json', '', JSON.stringify(fileinfo),
+    '--boundary', `Content-Disposition: form-data; name="file"; filename="${fileinfo.filename}"`, 'Content-Type: image/png', '', '',
+  ].join('\r\n');
+  return superagent.post(host + url).send(Buffer.concat([Buffer.from(form), file, Buffer.from('\r\n--boundary--\r\n')]));
+}
+
 // verified is client with an HTTP layer that calls the SDK's verifySign for every answer and names the key in every request.
 export function verified([serial], who = merchant) {
   const pay = client(who);
   const answered = async (request) => {
-    const { status, headers, text, body } = await request.set('Wechatpay-Serial', serial).ok(() => true);
+    const { status, headers, text, body } = await request.ok(() => true);
     if (status >= 300) return { status, error: text };
     assert(await pay.verifySign(signed({ headers, body: text }, who)), 'the signature of the answer is not valid');
     return { status, data: body };
   };
+  const named = (headers) => ({ 'Wechatpay-Serial': serial, ...headers }); // unless the SDK names a key by itself
   pay.createHttp({
-    get: (url, headers) => answered(superagent.get(url).set(headers)),
-    post: (url, params, headers) => answered(superagent.post(url).send(params).set(headers)),
+    get: (url, headers) => answered(superagent.get(url).set(named(headers))),
+    post: (url, params, headers) => answered(sending(url, params).set(named(headers))),
   });
   return pay;
 }
