@@ -36,7 +36,7 @@ type FileLink struct {
 // arrive.
 func (c *Client) DownloadFile(ctx context.Context, link FileLink) (io.ReadCloser, error) {
 	const name = "download file"
-	target, sum, want, err := link.check()
+	target, file, err := link.check()
 	if err != nil {
 		return nil, failed(name, OutcomeRefused, err)
 	}
@@ -44,33 +44,36 @@ func (c *Client) DownloadFile(ctx context.Context, link FileLink) (io.ReadCloser
 	if err != nil {
 		return nil, err
 	}
-	return &checkedFile{name: name, from: body, closer: body, hash: sum, want: want, left: c.billBytesMax}, nil
+	file.name, file.from, file.closer, file.left = name, body, body, c.billBytesMax
+	return file, nil
 }
 
-func (l *FileLink) check() (target string, sum hash.Hash, want []byte, err error) {
+// check returns what to ask for, and the file as it will be checked.
+func (l *FileLink) check() (target string, file *checkedFile, err error) {
 	var v validation
 	if target, err = downloadTarget(l.DownloadURL); err != nil {
 		v.add("DownloadURL", "must be the absolute address of a signed answer")
 	}
+	file = &checkedFile{}
 	switch strings.ToUpper(l.HashType) {
 	case "":
 		if l.HashValue != "" {
 			v.add("HashType", "is required with HashValue")
 		}
-		return target, nil, nil, v.err()
+		return target, file, v.err()
 	case "SHA1":
-		sum = sha1.New() //nolint:gosec // see import
+		file.hash = sha1.New() //nolint:gosec // see import
 	case "SHA256":
-		sum = sha256.New()
+		file.hash = sha256.New()
 	default:
 		v.add("HashType", "must be SHA1 or SHA256; leave it out and check the file yourself")
-		return target, nil, nil, v.err()
+		return target, file, v.err()
 	}
-	want, err = hex.DecodeString(l.HashValue)
-	if err != nil || len(want) != sum.Size() {
+	file.want, err = hex.DecodeString(l.HashValue)
+	if err != nil || len(file.want) != file.hash.Size() {
 		v.add("HashValue", "must be the file's hash in hex")
 	}
-	return target, sum, want, v.err()
+	return target, file, v.err()
 }
 
 // downloadTarget is path and query of a download_url; the host is one of the Config's.
