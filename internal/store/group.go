@@ -163,12 +163,10 @@ func (c *committer) run(group []*entry) {
 	ctx, cancel := context.WithTimeout(trace.ContextWithSpanContext(context.Background(), group[0].cause), groupTimeout)
 	defer cancel()
 	slices.SortStableFunc(group, func(a, b *entry) int { return strings.Compare(a.rank(), b.rank()) })
-	for pass := 1; len(group) > 1; pass++ {
-		spoiler, ended, err := c.store.writeGroup(ctx, group)
+	for pass := 1; len(group) > 0; pass++ {
+		spoiler, ended, err := c.store.writeGroup(ctx, group, c.store.dialect.impatient)
 		if err == nil || ended {
-			c.store.observe(len(group))
 			c.answer(err, group...)
-			group = nil
 			break
 		}
 		var rest []*entry
@@ -184,28 +182,19 @@ func (c *committer) run(group []*entry) {
 		}
 		group = rest
 	}
-	if len(group) == 1 {
-		c.single(ctx, group[0])
-	}
 	c.mu.Lock()
 	c.running--
 	c.start()
 	c.mu.Unlock()
 }
 
-// alone commits a change beside the lanes: what it waits for, such as a row that somebody holds, nobody else does.
+// alone commits a change beside the lanes: every failure is its own, and what it waits for, such as a row that somebody
+// holds, nobody else does.
 func (c *committer) alone(e *entry) {
 	ctx, cancel := context.WithTimeout(trace.ContextWithSpanContext(context.Background(), e.cause), groupTimeout)
 	defer cancel()
-	c.single(ctx, e)
-}
-
-// single commits a group of one: every failure is its own.
-func (c *committer) single(ctx context.Context, e *entry) {
-	_, _, err := c.store.writeGroup(ctx, []*entry{e})
+	_, _, err := c.store.writeGroup(ctx, []*entry{e}, "")
 	switch {
-	case err == nil:
-		c.store.observe(1)
 	case e.lost != nil:
 		err = e.lost
 	case isUniqueViolation(err):
@@ -250,12 +239,13 @@ var errLost = errors.New("store: a change of the group came too late")
 
 // writeGroup writes all entries in one database transaction, or none. Where it fails, spoiler is the entry whose
 // statement the database refused, if it was one; entries that came too late say so themselves. ended means that the
-// failure is everybody's: the database is not there, or did not answer to the commit, which may have happened.
-func (s *Store) writeGroup(ctx context.Context, group []*entry) (spoiler *entry, ended bool, err error) {
+// failure is everybody's: the database is not there, or did not answer to the commit, which may have happened. first,
+// where it is set, is the statement to begin with.
+func (s *Store) writeGroup(ctx context.Context, group []*entry, first string) (spoiler *entry, ended bool, err error) {
 	var all []statement
 	var owners []*entry
-	if len(group) > 1 && s.dialect.impatient != "" {
-		all, owners = append(all, statement{sql: s.dialect.impatient}), append(owners, nil)
+	if first != "" {
+		all, owners = append(all, statement{sql: first}), append(owners, nil)
 	}
 	for _, e := range group {
 		e.lost, e.webhooks = nil, nil
@@ -291,6 +281,9 @@ func (s *Store) writeGroup(ctx context.Context, group []*entry) (spoiler *entry,
 		written = true
 		return nil
 	})
+	if err == nil && s.observer != nil {
+		s.observer.Grouped(len(group))
+	}
 	failure, inBatch := errors.AsType[*batchError](err)
 	switch {
 	case err == nil, errors.Is(err, errLost):
@@ -321,10 +314,4 @@ func (e *entry) judged(st statement) statement {
 		}
 	}
 	return st
-}
-
-func (s *Store) observe(changes int) {
-	if s.observer != nil {
-		s.observer.Grouped(changes)
-	}
 }

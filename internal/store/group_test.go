@@ -62,17 +62,12 @@ type crowd struct {
 }
 
 func newCrowd(t *testing.T, s *store.Store) *crowd {
-	return closeCrowd(t, s, "blocker")
-}
-
-// closeCrowd closes a store in which nothing is under way.
-func closeCrowd(t *testing.T, s *store.Store, blockers string) *crowd {
 	c := &crowd{Store: s, t: t, gate: make(chan struct{}), entered: make(chan struct{})}
 	s.UseQueue(c)
 	s.UseObserver(c)
 	for n := range s.Lanes() {
 		c.blockers.Go(func() {
-			blocker := newPayment(fmt.Sprint(blockers, n))
+			blocker := newPayment(fmt.Sprint("blocker", n))
 			if err := s.Commit(t.Context(), &payment.Change{Payment: blocker, Jobs: []payment.Job{{ResourceID: "blocker"}}}); err != nil {
 				t.Errorf("blocker: %v", err)
 			}
@@ -170,7 +165,9 @@ func changesThatWaitShareADatabaseTransaction(t *testing.T, c *crowd) {
 
 func aBadOneSpoilsNoNeighbour(t *testing.T, c *crowd) {
 	known := newPayment("blocker0")
-	good := func(n int) *payment.Change { return &payment.Change{Payment: newPayment(fmt.Sprint(n)), Notice: notice(fmt.Sprint(n))} }
+	good := func(n int) *payment.Change {
+		return &payment.Change{Payment: newPayment(fmt.Sprint(n)), Notice: notice(fmt.Sprint(n))}
+	}
 	impossible := good(10)
 	impossible.Payment.Amount = 0
 	stale := &payment.Change{Payment: next(next(next(known))), Notice: notice("stale")}
@@ -344,37 +341,32 @@ func aLostConnectionLosesNoChange(t *testing.T, c *crowd) {
 }
 
 func aRowThatSomebodyHoldsKeepsNoNeighbourWaiting(t *testing.T, c *crowd) {
-	held := newPayment("held")
-	stored := c.wait(t.Context(), &payment.Change{Payment: held})
 	c.open()
-	if *stored != nil {
-		t.Fatal(*stored)
-	}
 	tx, err := c.Postgres().Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), `SELECT 1 FROM payments WHERE id = 'pay_held' FOR UPDATE`); err != nil {
+	if _, err := tx.Exec(t.Context(), `SELECT 1 FROM payments FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
-	again := closeCrowd(t, c.Store, "second")
-	late := again.wait(t.Context(), &payment.Change{Payment: next(held)})
-	neighbour := make(chan error, 1)
-	before := again.Waiting()
-	go func() { neighbour <- again.Commit(t.Context(), &payment.Change{Payment: newPayment("free")}) }()
-	for again.Waiting() == before {
-		runtime.Gosched()
+	late := make([]error, c.Lanes())
+	for n := range late {
+		c.callers.Go(func() {
+			late[n] = c.Commit(t.Context(), &payment.Change{Payment: next(newPayment(fmt.Sprint("blocker", n)))})
+		})
 	}
-	close(again.gate)
-	if err := <-neighbour; err != nil { // while the row is still held
-		t.Errorf("the neighbour: %v", err)
+	for n := range 3 * len(late) { // while the rows are still held
+		if err := c.Commit(t.Context(), &payment.Change{Payment: newPayment(fmt.Sprint("free", n))}); err != nil {
+			t.Errorf("the neighbour: %v", err)
+		}
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	again.callers.Wait()
-	again.blockers.Wait()
-	if *late != nil || c.stored(held) != 2 {
-		t.Errorf("whose row was held: %v, version %d", *late, c.stored(held))
+	c.callers.Wait()
+	for n, err := range late {
+		if err != nil || c.stored(newPayment(fmt.Sprint("blocker", n))) != 2 {
+			t.Errorf("whose row was held: %v", err)
+		}
 	}
 }
