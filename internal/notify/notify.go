@@ -50,10 +50,6 @@ type Config struct {
 // cuts a sender that dribbles.
 const answerTimeout = 4 * time.Second
 
-// inFlightMax bounds how many notifications are in the house. One more is turned away at once, and the provider sends it
-// again: that is better than to make all of them late. It is what a slow disk can still answer in time.
-const inFlightMax = 1024
-
 // atOnce bounds how many of them are applied at the same time. A burst then finishes one after the other; all at once,
 // each would wait for all others at every step.
 const atOnce = 128
@@ -64,7 +60,8 @@ const bodyMax = 64 << 10
 type handler struct {
 	Config
 
-	inFlight, slots chan struct{}
+	house *house
+	slots chan struct{}
 }
 
 // New returns the handler of POST /notify/{channel}/{account}.
@@ -72,7 +69,7 @@ func New(c Config) http.Handler {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := handler{Config: c, inFlight: make(chan struct{}, inFlightMax), slots: make(chan struct{}, atOnce)}
+	h := handler{Config: c, house: &house{bound: boundMax}, slots: make(chan struct{}, atOnce)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /notify/{channel}/{account}", h.serve)
 	return mux
@@ -94,13 +91,17 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	buffer(r)
-	if !h.enter() {
+	if !h.house.enter() {
 		h.observe(ctx, ch, "overloaded", time.Time{})
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "too many notifications at once, send again", http.StatusServiceUnavailable)
 		return
 	}
-	defer h.leave()
+	h.inFlight(1)
+	defer func(entered time.Time) {
+		h.house.leave(time.Since(entered))
+		h.inFlight(-1)
+	}(time.Now())
 	n, err := door.Parse(r.WithContext(ctx))
 	if err != nil {
 		h.observe(ctx, ch, "refused", time.Time{})
@@ -135,26 +136,6 @@ func buffer(r *http.Request) {
 	r.Body = io.NopCloser(io.MultiReader(&body, r.Body))
 }
 
-// enter takes a place in the house, if there is one.
-func (h handler) enter() bool {
-	select {
-	case h.inFlight <- struct{}{}:
-	default:
-		return false
-	}
-	if h.Observer != nil {
-		h.Observer.NotificationsInFlight(1)
-	}
-	return true
-}
-
-func (h handler) leave() {
-	<-h.inFlight
-	if h.Observer != nil {
-		h.Observer.NotificationsInFlight(-1)
-	}
-}
-
 // apply waits for a slot, for as long as the provider waits for us.
 func (h handler) apply(ctx context.Context, n payment.Notification) (payment.Verdict, error) {
 	select {
@@ -172,5 +153,11 @@ var errNotStored = errors.New("not stored, send again")
 func (h handler) observe(ctx context.Context, ch payment.Channel, result string, paidAt time.Time) {
 	if h.Observer != nil {
 		h.Observer.Notified(ctx, ch, result, paidAt)
+	}
+}
+
+func (h handler) inFlight(change int) {
+	if h.Observer != nil {
+		h.Observer.NotificationsInFlight(change)
 	}
 }

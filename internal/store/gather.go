@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,8 @@ const (
 type gather[V any] struct {
 	// ask answers for the keys of one account; what it has no answer for is missing.
 	ask func(ctx context.Context, accountID string, keys []string) (map[string]V, error)
+	// clone makes a caller an answer of his own, where several ask for the same key and may change what they get.
+	clone func(V) V
 
 	mu      sync.Mutex
 	running bool
@@ -59,18 +62,15 @@ func (g *gather[V]) start() {
 	}
 }
 
-// take chooses what is asked together: one account, and no key twice, because an answer belongs to one caller.
-// The caller holds the lock.
+// take chooses what is asked together, for one account. The caller holds the lock.
 func (g *gather[V]) take() []*question[V] {
 	var group []*question[V]
-	account, taken := g.waiting[0].account, map[string]bool{}
-	rest := g.waiting[:0]
+	account, rest := g.waiting[0].account, g.waiting[:0]
 	for _, q := range g.waiting {
-		if len(group) == gatherMax || q.account != account || taken[q.key] {
+		if len(group) == gatherMax || q.account != account {
 			rest = append(rest, q)
 			continue
 		}
-		taken[q.key] = true
 		group = append(group, q)
 	}
 	clear(g.waiting[len(rest):])
@@ -96,14 +96,17 @@ func (g *gather[V]) run(group []*question[V]) {
 func (g *gather[V]) answer(group []*question[V]) error {
 	ctx, cancel := context.WithTimeout(trace.ContextWithSpanContext(context.Background(), group[0].cause), gatherTimeout)
 	defer cancel()
-	keys := make([]string, len(group))
-	for i, q := range group {
-		keys[i] = q.key
+	askers := map[string]int{}
+	for _, q := range group {
+		askers[q.key]++
 	}
-	answers, err := g.ask(ctx, group[0].account, keys)
+	answers, err := g.ask(ctx, group[0].account, slices.Collect(maps.Keys(askers)))
 	for _, q := range group {
 		q.answer, q.found = answers[q.key]
 		q.err = err
+		if askers[q.key]--; q.found && g.clone != nil && askers[q.key] > 0 {
+			q.answer = g.clone(q.answer)
+		}
 	}
 	return err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tongbao-pay/tongbao/internal/payment"
 )
@@ -101,6 +103,21 @@ func (s *Store) paymentsByTradeNo(ctx context.Context, accountID string, tradeNo
 		}},
 	})
 	return byTradeNo, err
+}
+
+// clonePayment copies whatever a use case changes in place.
+func clonePayment(p *payment.Payment) *payment.Payment {
+	c := *p
+	c.Attempts, c.Refunds, c.Metadata = slices.Clone(p.Attempts), slices.Clone(p.Refunds), maps.Clone(p.Metadata)
+	for i, a := range c.Attempts {
+		own := *a
+		c.Attempts[i] = &own
+	}
+	for i, f := range c.Refunds {
+		own := *f
+		c.Refunds[i] = &own
+	}
+	return &c
 }
 
 // TransactionOwner implements [payment.Store]. Callers at the same time share a query.

@@ -52,6 +52,7 @@ type Store struct {
 func (s *Store) with(lanes int) *Store {
 	s.commits = &committer{store: s, lanes: lanes, busy: map[string]struct{}{}}
 	s.byNotification.ask, s.byTradeNo.ask, s.byTransaction.ask = s.noticed, s.paymentsByTradeNo, s.transactionOwners
+	s.byTradeNo.clone = clonePayment
 	return s
 }
 
