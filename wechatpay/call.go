@@ -255,14 +255,14 @@ func (c *Client) take(ctx context.Context, k *call, response *http.Response, bod
 	return provider()
 }
 
-// pause waits before the next try; false when the time left does not allow one.
+// pause waits before the next try; false when the time left or the caller's budget does not allow one.
 func (c *Client) pause(ctx context.Context, k *call, try int, f *failure) bool {
 	wait := c.backoff(try, &callError{name: k.name, outcome: f.outcome, tries: try, err: f.err})
 	deadline, bounded := ctx.Deadline()
 	if !k.deadline.IsZero() {
 		deadline, bounded = k.deadline, true
 	}
-	if bounded && time.Until(deadline) <= wait {
+	if bounded && time.Until(deadline) <= wait || !c.mayRepeat(ctx) {
 		return false
 	}
 	timer := time.NewTimer(wait)

@@ -297,6 +297,36 @@ func TestBackoffStaysInsideTheDeadline(t *testing.T) {
 	})
 }
 
+func TestRepeatsStayInsideTheCallersBudget(t *testing.T) {
+	t.Parallel()
+	type budgetKey struct{}
+	tries := 0
+	config := testConfig(t)
+	config.AllowRepeat = func(ctx context.Context) bool {
+		left, ok := ctx.Value(budgetKey{}).(*int)
+		if !ok {
+			t.Error("it is not the call's context")
+			return false
+		}
+		*left--
+		return *left >= 0
+	}
+	config.Now = vectorClock
+	config.Transport = roundTrip(func(*http.Request) (*http.Response, error) {
+		tries++
+		return jsonAnswer(http.StatusInternalServerError, `{"code":"SYSTEM_ERROR"}`), nil
+	})
+	client := newClient(t, config)
+	left := 3
+	ctx := context.WithValue(t.Context(), budgetKey{}, &left)
+	for call, want := range []int{3, 2, 1} {
+		tries = 0
+		if _, err := client.PrepayNative(ctx, nativeRequest()); OutcomeOf(err) != OutcomeUnknown || tries != want {
+			t.Errorf("call %d: got %d tries, want %d; %v", call+1, tries, want, err)
+		}
+	}
+}
+
 func TestEveryTryGetsAShareOfTheTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package wechatpay
 
 import (
+	"context"
 	"crypto/rsa"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,7 @@ type core struct {
 	userAgent string
 	language  string // of messages; empty: the provider's default
 	backoff   func(try int, cause error) time.Duration
+	mayRepeat func(context.Context) bool
 	now       func() time.Time
 	log       *slog.Logger
 
@@ -83,6 +85,7 @@ func New(config Config) (*Client, error) {
 		userAgent: config.UserAgent,
 		language:  config.AcceptLanguage,
 		backoff:   config.Backoff,
+		mayRepeat: config.AllowRepeat,
 		now:       config.Now,
 		log:       config.Logger,
 

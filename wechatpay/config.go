@@ -2,6 +2,7 @@ package wechatpay
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
@@ -94,6 +95,10 @@ type Config struct {
 	// Backoff is the pause after the given failed try (1, 2) and its error. Zero: full jitter, up to
 	// 200 ms doubling; for [OutcomeRetry] at the provider's wish (429), 1 s and more.
 	Backoff func(try int, cause error) time.Duration
+	// AllowRepeat is asked before each further try of a call, with the call's context. False ends the call with the
+	// outcome it has, so that a caller of many calls can keep their repeats within a budget. Zero: every repeat is
+	// allowed. It must be safe for concurrent use and not block.
+	AllowRepeat func(context.Context) bool
 	// NotificationBodyMax bounds the body of a notification in bytes. Zero: 64 KiB.
 	NotificationBodyMax int64
 	// BillTimeout bounds the time a bill's download may wait for the provider, all tries together; the time a
@@ -154,6 +159,9 @@ func (c Config) withDefaults() Config {
 	c.SealedBillBytesMax = orDefault(c.SealedBillBytesMax, defaultSealedBillBytesMax)
 	if c.Backoff == nil {
 		c.Backoff = fullJitter
+	}
+	if c.AllowRepeat == nil {
+		c.AllowRepeat = func(context.Context) bool { return true }
 	}
 	if c.Now == nil {
 		c.Now = time.Now
