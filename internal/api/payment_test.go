@@ -188,6 +188,22 @@ func TestSyncPaymentWithoutAnAnswerFromTheProviderIsUnavailable(t *testing.T) {
 	}
 }
 
+func TestACallThatWasHeldBackSaysWhenToComeAgain(t *testing.T) {
+	t.Parallel()
+	for wait, want := range map[time.Duration]string{
+		0: "3", 10 * time.Millisecond: "3", 3*time.Second + time.Millisecond: "4", 6 * time.Second: "6", time.Hour: "60",
+	} {
+		b := setup(t)
+		b.domain.sync = func() (*payment.Payment, error) {
+			return nil, &payment.Error{Code: payment.CodeChannelUnavailable, Payment: samplePayment(b.now.Now()), Detail: "no answer", Channel: &payment.ChannelError{Message: "not sent", Wait: wait}}
+		}
+		a := b.send(t, "POST", "/v1/payments/"+paymentID+"/sync", "")
+		if got := a.header.Get("Retry-After"); a.status != 503 || got != want || a.problem(t).ChannelError.Message != "not sent" {
+			t.Errorf("held for %s: status %d, Retry-After %s, want %s: %s", wait, a.status, got, want, a.body)
+		}
+	}
+}
+
 func TestListPayments(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

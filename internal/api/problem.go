@@ -44,11 +44,14 @@ func (p *Problem) GetStatus() int { return p.Status }
 // ContentType is that of problem details.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// retryAfterMax bounds what a caller is told to wait where the gateway itself waits longer.
+const retryAfterMax = time.Minute
+
 // GetHeaders says when to come again, where coming again helps.
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{}
 	if p.retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(p.retryAfter/time.Second)))
+		h.Set("Retry-After", strconv.Itoa(int((p.retryAfter+time.Second-1)/time.Second)))
 	}
 	return h
 }
@@ -106,7 +109,9 @@ func domainProblem(method string, e *payment.Error) *Problem {
 	if e.Payment != nil {
 		p.PaymentID = e.Payment.ID
 	}
-	p.ChannelError = e.Channel
+	if p.ChannelError = e.Channel; e.Channel != nil && e.Channel.Wait > 0 {
+		p.retryAfter = min(max(e.Channel.Wait, p.retryAfter), retryAfterMax)
+	}
 	return p
 }
 

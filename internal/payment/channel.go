@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/money"
@@ -58,6 +59,7 @@ func (o Outcome) String() string {
 }
 
 // ChannelError is a provider's answer, or the lack of one. Code, Message and Field are the provider's own words.
+// Wait is how long the provider is to be left alone where the call was held back and nothing was sent; else zero.
 type ChannelError struct {
 	Outcome   Outcome `json:"-"`
 	Code      string  `json:"code,omitempty"`
@@ -65,6 +67,8 @@ type ChannelError struct {
 	Field     string  `json:"field,omitempty" doc:"what of the provider's own request is at fault, such as /payer/openid"`
 	RequestID string  `json:"request_id,omitempty" doc:"name it to the provider's support"`
 	Cause     error   `json:"-"`
+
+	Wait time.Duration `json:"-"`
 }
 
 func (e *ChannelError) Error() string {
@@ -82,6 +86,14 @@ func (e *ChannelError) Error() string {
 }
 
 func (e *ChannelError) Unwrap() error { return e.Cause }
+
+// level is that of the log line about the error: of calls that were held back there are many, and their reason is told once.
+func (e *ChannelError) level() slog.Level {
+	if e.Wait > 0 {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
 
 // channelError makes any error of a [Provider] one; what is not one already is of unknown outcome.
 func channelError(err error) *ChannelError {

@@ -31,7 +31,7 @@ func (s *Service) Close(ctx context.Context, appID, id string) (*Payment, error)
 		defer cancel()
 		p, err = s.end(ctx, p)
 		if ce, ok := errors.AsType[*ChannelError](err); ok {
-			s.logger.WarnContext(ctx, "close: outcome unknown", "payment_id", id, "error", ce)
+			s.logger.Log(ctx, ce.level(), "close: outcome unknown", "payment_id", id, "error", ce)
 			return p, nil
 		}
 		if err != nil {

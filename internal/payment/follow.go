@@ -41,12 +41,16 @@ func (s *Service) FollowPayment(ctx context.Context, appID, id string) (again ti
 	default:
 		p, _, err = s.ask(ctx, p)
 	}
-	if ce, ok := errors.AsType[*ChannelError](err); ok {
-		s.logger.WarnContext(ctx, "follow payment: no answer yet", "payment_id", id, "error", ce)
+	ce, ok := errors.AsType[*ChannelError](err)
+	if ok {
+		s.logger.Log(ctx, ce.level(), "follow payment: no answer yet", "payment_id", id, "error", ce)
 		err = s.reportStuck(ctx, p, ce)
 	}
 	if err != nil {
 		return time.Time{}, err
+	}
+	if ok && ce.Wait > 0 { // it was not asked: that counts as no ask of the schedule
+		return s.clock().Add(ce.Wait), nil
 	}
 	return p.nextAsk(s.clock()), nil
 }

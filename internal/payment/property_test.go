@@ -141,7 +141,7 @@ func (w *world) work(rt *rapid.T) {
 
 func (w *world) fail(rt *rapid.T) {
 	operation := rapid.SampledFrom([]string{"place", "query", "close", "refund", "query refund"}).Draw(rt, "operation")
-	w.provider.next(operation, rapid.SampledFrom([]effect{lostAnswer(), lostRequest(), later("SYSTEM_ERROR"), refusal("PARAM_ERROR")}).Draw(rt, "effect"))
+	w.provider.next(operation, rapid.SampledFrom([]effect{lostAnswer(), lostRequest(), later("SYSTEM_ERROR"), heldBack(time.Minute), refusal("PARAM_ERROR")}).Draw(rt, "effect"))
 }
 
 // together lets several act at the same moment.

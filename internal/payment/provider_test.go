@@ -20,6 +20,7 @@ type effect struct {
 	hold     <-chan struct{} // wait for it before anything else; nil: do not
 	entered  chan<- struct{} // closed when the call has begun; nil: nobody waits
 	answer   bool            // after hold, answer as usual
+	wait     time.Duration   // not sent: come back after it
 }
 
 // lostAnswer and lostRequest are the two ways to be left without an answer.
@@ -28,6 +29,9 @@ func lostRequest() effect { return effect{outcome: payment.Unknown} }
 func refusal(code string) effect {
 	return effect{outcome: payment.Refused, code: code}
 }
+
+// heldBack is a call that was not sent.
+func heldBack(wait time.Duration) effect { return effect{outcome: payment.Retry, wait: wait} }
 
 func later(code string) effect { return effect{outcome: payment.Retry, code: code} }
 
@@ -122,7 +126,7 @@ func (v *provider) call(ctx context.Context, operation string, execute func() er
 			return err
 		}
 	}
-	return &payment.ChannelError{Outcome: e.outcome, Code: e.code, Message: "as scripted"}
+	return &payment.ChannelError{Outcome: e.outcome, Code: e.code, Message: "as scripted", Wait: e.wait}
 }
 
 // oneNumber is the promise that a repeat carries the same number and the same content.

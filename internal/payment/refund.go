@@ -191,7 +191,7 @@ func (s *Service) sendRefund(ctx context.Context, p *Payment, refundID string, f
 			return s.refuseRefund(ctx, p, refundID, refusal)
 		}
 	}
-	s.logger.WarnContext(ctx, "refund: not confirmed yet", "refund_id", refundID, "refund_no", r.RefundNo, "error", refusal)
+	s.logger.Log(ctx, refusal.level(), "refund: not confirmed yet", "refund_id", refundID, "refund_no", r.RefundNo, "error", refusal)
 	p, err = s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
 		r := p.RefundByID(refundID)
 		if r.Status != RefundPending || refusal.Code == "" {
@@ -387,6 +387,9 @@ func (s *Service) FollowRefund(ctx context.Context, appID, id string) (again tim
 	}
 	if p.RefundByID(id).terminal() {
 		return time.Time{}, nil
+	}
+	if isChannel && ce.Wait > 0 {
+		return s.clock().Add(ce.Wait), nil
 	}
 	return next(r.CreatedAt, refundFollowOffsets, time.Hour, s.clock()), nil
 }
