@@ -30,9 +30,11 @@ type Source interface {
 	ChannelAccounts(context.Context) ([]Account, error)
 }
 
-// Observer hears of every request to a provider: how long it took and what came of it ("done" or an outcome).
+// Observer hears of every request to a provider: how long it took and what came of it ("done" or an outcome); and of
+// those that were held back, and why.
 type Observer interface {
 	ProviderCall(ctx context.Context, channel payment.Channel, operation, outcome string, took time.Duration)
+	Held(ctx context.Context, channel payment.Channel, operation, reason string)
 }
 
 // Config is what a [Registry] needs.
@@ -58,6 +60,7 @@ type Registry struct {
 type entry struct {
 	account Account
 	adapter adapter
+	guard   *guard
 	err     error // why the account cannot be used
 }
 
@@ -66,6 +69,8 @@ type adapter interface {
 	payment.Provider
 	// offers tells whether orders of the product can be placed.
 	offers(payment.Product) bool
+	// throttled tells whether the provider said that it is asked too fast. Of an error that was stored, it goes by the code.
+	throttled(*payment.ChannelError) bool
 	parseNotification(*http.Request) (payment.Notification, error)
 	answerNotification(http.ResponseWriter, error)
 	refresh(context.Context) error
@@ -146,7 +151,7 @@ func adapt(a Account, c Config) (adapter, error) {
 }
 
 func (r *Registry) build(ctx context.Context, a Account) *entry {
-	e := &entry{account: a}
+	e := &entry{account: a, guard: newGuard(a, r.config.Logger)}
 	e.adapter, e.err = adapt(a, r.config)
 	if e.err != nil {
 		r.config.Logger.ErrorContext(ctx, "account cannot be used; mend its configuration", "account", a.ID, "error", e.err)
@@ -201,7 +206,8 @@ func (r *Registry) Provider(ctx context.Context, accountID string) (payment.Prov
 	if err != nil {
 		return nil, err
 	}
-	return observed{e.adapter, e.account.Channel, r.config.Observer}, nil
+	seen := observed{e.adapter, e.account.Channel, r.config.Observer}
+	return guarded{seen, e.guard, e.account.Channel, r.config.Observer, e.adapter.throttled}, nil
 }
 
 func (r *Registry) entry(ctx context.Context, accountID string) (*entry, error) {
@@ -302,4 +308,26 @@ func (r *Registry) Keys(ctx context.Context) ([]Key, error) {
 		}
 	}
 	return keys, nil
+}
+
+// Breaker is how calls to an account's provider fare.
+type Breaker struct {
+	Channel payment.Channel
+	Account string
+	State   BreakerState
+}
+
+// Breakers tells for each account that can be used the worst state of its calls' breakers, in this process.
+func (r *Registry) Breakers(ctx context.Context) ([]Breaker, error) {
+	entries, err := r.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var breakers []Breaker
+	for id, e := range entries {
+		if e.err == nil {
+			breakers = append(breakers, Breaker{e.account.Channel, id, e.guard.state()})
+		}
+	}
+	return breakers, nil
 }

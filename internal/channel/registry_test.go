@@ -3,6 +3,7 @@ package channel_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -39,6 +40,12 @@ func (o *observed) ProviderCall(_ context.Context, ch payment.Channel, operation
 		operation = "negative " + operation
 	}
 	o.calls = append(o.calls, string(ch)+" "+operation+" "+outcome)
+}
+
+func (o *observed) Held(_ context.Context, ch payment.Channel, operation, reason string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.calls = append(o.calls, string(ch)+" "+operation+" held: "+reason)
 }
 
 func newRegistry(t *testing.T, s *sandbox.Sandbox) *registryBundle {
@@ -242,6 +249,57 @@ func TestRegistry(t *testing.T) {
 		if got := strings.Join(b.observed.calls, "|"); got != want {
 			t.Errorf("observed %s\nwant     %s", got, want)
 		}
+	})
+	t.Run("AnAccountWhoseProviderIsGoneIsLeftAloneUntilItIsMended", func(t *testing.T) {
+		b := newRegistry(t, s)
+		b.accounts.set(nil, b.account("a", func(settings *channel.WeChatSettings, _ *channel.WeChatSecrets) {
+			settings.BaseURL, settings.BackupURL = "http://127.0.0.1:1", ""
+		}), b.account("b", nil), b.account("bad", broken))
+		states := func(want string) {
+			t.Helper()
+			breakers, err := b.Breakers(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]channel.BreakerState{}
+			for _, at := range breakers {
+				got[at.Account] = at.State
+			}
+			if fmt.Sprint(got) != want {
+				t.Errorf("breakers %v, want %s", got, want)
+			}
+		}
+		query := func() (ce *payment.ChannelError) {
+			p, err := b.Provider(t.Context(), "a")
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			_, err = p.QueryOrder(t.Context(), &payment.Attempt{TradeNo: "20260309000000NOBODY"})
+			ce, _ = errors.AsType[*payment.ChannelError](err)
+			return ce
+		}
+		states("map[a:0 b:0]")
+		var all sync.WaitGroup
+		for range 12 {
+			all.Go(func() { query() })
+		}
+		all.Wait()
+		states("map[a:2 b:0]")
+		if ce := query(); ce == nil || ce.Wait == 0 || !strings.HasSuffix(strings.Join(b.observed.calls, "|"), "|wechat query held: breaker") {
+			t.Errorf("got %v, observed %v", ce, b.observed.calls)
+		}
+		if log := b.log.String(); strings.Count(log, "held back") != 1 || !strings.Contains(log, "account=a class=ask") {
+			t.Errorf("log: %s", log)
+		}
+		mended := b.account("a", nil)
+		mended.UpdatedAt = mended.UpdatedAt.Add(time.Millisecond)
+		b.accounts.set(nil, mended, b.account("b", nil))
+		b.Forget()
+		if ce := query(); ce == nil || ce.Outcome != payment.Absent {
+			t.Errorf("mended: %v", ce)
+		}
+		states("map[a:0 b:0]")
 	})
 	t.Run("CertificatesAreRefreshedAndFailuresLogged", func(t *testing.T) {
 		b := newRegistry(t, s)

@@ -66,7 +66,7 @@ func newWeChat(a Account, c Config) (*weChat, error) {
 	config := wechatpay.Config{
 		MchID: settings.MchID, SerialNo: settings.MerchantSerialNo, APIv3Key: secrets.APIv3Key,
 		DownloadCertificates: settings.PlatformCertificates, BaseURL: settings.BaseURL, BackupURL: settings.BackupURL,
-		Transport: c.Transport, Now: c.Now, Logger: c.Logger,
+		Transport: c.Transport, AllowRepeat: mayRepeat, Now: c.Now, Logger: c.Logger,
 	}
 	var problems []error
 	key, err := wechatpay.ParsePrivateKey([]byte(secrets.PrivateKey))
@@ -104,6 +104,14 @@ func (w *weChat) appID(product payment.Product) string {
 }
 
 func (w *weChat) offers(product payment.Product) bool { return w.appID(product) != "" }
+
+func (w *weChat) throttled(ce *payment.ChannelError) bool {
+	if ce.Code == wechatpay.CodeFrequencyLimited || ce.Code == wechatpay.CodeRateLimitExceeded {
+		return true
+	}
+	answer, ok := errors.AsType[*wechatpay.Error](ce.Cause)
+	return ok && answer.Status == http.StatusTooManyRequests
+}
 
 func (w *weChat) refresh(ctx context.Context) error {
 	if !w.settings.PlatformCertificates {

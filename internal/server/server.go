@@ -107,7 +107,9 @@ func (s *Server) bind(ctx context.Context) error {
 func (s *Server) assemble(o Options) error {
 	metrics := telemetry.NewMetrics(telemetry.MetricsConfig{
 		Version: o.Version, Reviews: s.Store.OpenReviews, Certificates: s.certificates, Now: o.Now, Logger: s.logger,
-		Jobs: func(ctx context.Context) ([]job.Count, error) { return s.jobs.Counts(ctx) }, // which are made below
+		// Which are made below:
+		Jobs:     func(ctx context.Context) ([]job.Count, error) { return s.jobs.Counts(ctx) },
+		Breakers: func(ctx context.Context) ([]channel.Breaker, error) { return s.registry.Breakers(ctx) },
 	})
 	s.registry = channel.New(channel.Config{Source: accounts{s.Access}, PublicURL: s.config.PublicURL, Observer: metrics, Now: o.Now, Logger: s.logger})
 	s.payments = payment.New(payment.Config{Store: s.Store, Providers: s.registry, Observer: metrics, Now: o.Now, Logger: s.logger})

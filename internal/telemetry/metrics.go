@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tongbao-pay/tongbao/internal/channel"
 	"github.com/tongbao-pay/tongbao/internal/job"
 	"github.com/tongbao-pay/tongbao/internal/payment"
 )
@@ -22,6 +23,7 @@ type MetricsConfig struct {
 	Jobs         func(context.Context) ([]job.Count, error)
 	Reviews      func(context.Context) (map[payment.ReviewKind]int64, error)
 	Certificates func(context.Context) []Certificate
+	Breakers     func(context.Context) ([]channel.Breaker, error)
 	Now          func() time.Time // nil: time.Now
 	Logger       *slog.Logger     // nil: discarded
 }
@@ -49,6 +51,7 @@ type Metrics struct {
 	notificationsInFlight prometheus.Gauge
 	commitGroup           prometheus.Histogram
 	channelRequests       *prometheus.HistogramVec
+	channelHeld           *prometheus.CounterVec
 	deliveries            *prometheus.CounterVec
 	webhookDelay          prometheus.Histogram
 }
@@ -87,6 +90,9 @@ func NewMetrics(c MetricsConfig) *Metrics {
 			Name: "tongbao_channel_request_duration_seconds", Help: "Time of requests to providers, repeats included, by operation and outcome: done, refused, retry, absent or unknown.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30},
 		}, []string{"channel", "operation", "outcome"}),
+		channelHeld: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tongbao_channel_held_total", Help: "Requests to providers that were held back and not sent, by operation and reason: breaker, limit, slots or failing_refunds.",
+		}, []string{"channel", "operation", "reason"}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tongbao_webhook_deliveries_total", Help: "Tries to deliver a webhook: succeeded, failed (will be tried again) or given_up.",
 		}, []string{"result"}),
@@ -99,7 +105,7 @@ func NewMetrics(c MetricsConfig) *Metrics {
 		Name: "tongbao_scrape_failures_total", Help: "Scrapes without a metric because what it is read from failed or took too long.",
 	}, []string{"metric"})
 	m.registry.MustRegister(
-		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.channelRequests, m.deliveries, m.webhookDelay, failures,
+		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.channelRequests, m.channelHeld, m.deliveries, m.webhookDelay, failures,
 		buildInfo(c.Version), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	for _, g := range c.scraped() {

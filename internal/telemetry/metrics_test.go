@@ -69,6 +69,9 @@ func full(now func() time.Time) *telemetry.Metrics {
 		Reviews: func(context.Context) (map[payment.ReviewKind]int64, error) {
 			return map[payment.ReviewKind]int64{payment.ReviewLatePaid: 2}, nil
 		},
+		Breakers: func(context.Context) ([]channel.Breaker, error) {
+			return []channel.Breaker{{Channel: payment.WeChat, Account: "main", State: channel.BreakerOpen}, {Channel: payment.WeChat, Account: "other"}}, nil
+		},
 		Certificates: func(context.Context) []telemetry.Certificate {
 			return []telemetry.Certificate{{Account: "main", Kind: "platform", Serial: "5157E0", NotAfter: noon.Add(time.Hour)}, {Account: "main", Kind: "platform", Serial: "OLD", NotAfter: noon.Add(-time.Minute)}}
 		},
@@ -85,6 +88,7 @@ func happen(m *telemetry.Metrics) {
 	m.Committed(ctx, &payment.Change{Events: []payment.Event{{Type: payment.EventReviewOpened}}})
 	m.ProviderCall(ctx, payment.WeChat, "prepay", "done", 30*time.Millisecond)
 	m.ProviderCall(ctx, payment.WeChat, "prepay", "unknown", 20*time.Second)
+	m.Held(ctx, payment.WeChat, "prepay", "breaker")
 	m.Notified(ctx, payment.WeChat, "applied", noon.Add(-2*time.Second))
 	m.Notified(ctx, payment.WeChat, "applied", noon.Add(time.Second)) // the provider's clock is ahead
 	m.Notified(ctx, payment.WeChat, "refused", time.Time{})
@@ -114,6 +118,9 @@ func TestMetrics(t *testing.T) {
 		want := []string{
 			`tongbao_certificate_expiry_seconds{account="main",kind="platform",serial="5157E0"} 3600`,
 			`tongbao_certificate_expiry_seconds{account="main",kind="platform",serial="OLD"} -60`,
+			`tongbao_channel_breaker_state{account="main",channel="wechat"} 2`,
+			`tongbao_channel_breaker_state{account="other",channel="wechat"} 0`,
+			`tongbao_channel_held_total{channel="wechat",operation="prepay",reason="breaker"} 1`,
 			`tongbao_channel_request_duration_seconds_count{channel="wechat",operation="prepay",outcome="done"} 1`,
 			`tongbao_channel_request_duration_seconds_count{channel="wechat",operation="prepay",outcome="unknown"} 1`,
 			`tongbao_channel_request_duration_seconds_sum{channel="wechat",operation="prepay",outcome="done"} 0.03`,
@@ -148,6 +155,7 @@ func TestMetrics(t *testing.T) {
 			`tongbao_reviews_open{kind="unknown_order"} 0`,
 			`tongbao_reviews_open{kind="unrecognised_state"} 0`,
 			`tongbao_scrape_failures_total{metric="tongbao_certificate_expiry_seconds"} 0`,
+			`tongbao_scrape_failures_total{metric="tongbao_channel_breaker_state"} 0`,
 			`tongbao_scrape_failures_total{metric="tongbao_jobs"} 0`,
 			`tongbao_scrape_failures_total{metric="tongbao_reviews_open"} 0`,
 			`tongbao_webhook_deliveries_total{result="failed"} 1`,

@@ -71,6 +71,11 @@ func (m *Metrics) ProviderCall(ctx context.Context, channel payment.Channel, ope
 	observe(ctx, m.channelRequests.WithLabelValues(string(channel), operation, outcome), took)
 }
 
+// Held implements the observer of internal/channel.
+func (m *Metrics) Held(_ context.Context, channel payment.Channel, operation, reason string) {
+	m.channelHeld.WithLabelValues(string(channel), operation, reason).Inc()
+}
+
 // Notified implements the observer of internal/notify.
 func (m *Metrics) Notified(ctx context.Context, channel payment.Channel, result string, paidAt time.Time) {
 	m.notifications.WithLabelValues(string(channel), result).Inc()

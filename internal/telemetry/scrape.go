@@ -54,6 +54,9 @@ func (c MetricsConfig) scraped() []*scraped {
 	if c.Certificates != nil {
 		gauges = append(gauges, newScraped("tongbao_certificate_expiry_seconds", "Time until a certificate or key ends; negative once it has.", []string{"account", "kind", "serial"}, c.readCertificates))
 	}
+	if c.Breakers != nil {
+		gauges = append(gauges, newScraped("tongbao_channel_breaker_state", "Whether requests to an account's provider are passed on (0), tried (1) or held back (2); the worst of placing orders, asking and refunding.", []string{"channel", "account"}, c.readBreakers))
+	}
 	return gauges
 }
 
@@ -82,6 +85,15 @@ func (c MetricsConfig) readCertificates(ctx context.Context, now time.Time) ([]s
 		samples[i] = sample{[]string{cert.Account, cert.Kind, cert.Serial}, cert.NotAfter.Sub(now).Seconds()}
 	}
 	return samples, ctx.Err()
+}
+
+func (c MetricsConfig) readBreakers(ctx context.Context, _ time.Time) ([]sample, error) {
+	breakers, err := c.Breakers(ctx)
+	samples := make([]sample, len(breakers))
+	for i, b := range breakers {
+		samples[i] = sample{[]string{string(b.Channel), b.Account}, float64(b.State)}
+	}
+	return samples, err
 }
 
 // Describe implements [prometheus.Collector].

@@ -51,6 +51,7 @@ func Run(t *testing.T, start func(*testing.T) *Bench) {
 	server := httptest.NewServer(door)
 	t.Cleanup(server.Close)
 	b := start(t)
+	door.url = server.URL
 	door.registry = channel.New(channel.Config{Source: b.Source, PublicURL: server.URL})
 	s := &suite{Bench: b, door: door}
 	for _, product := range b.Products {
@@ -268,9 +269,12 @@ func (s *suite) refundsEnd(t *testing.T) {
 }
 
 // fault calls one operation while it fails, and wants an outcome that is true: never "it did not happen" where it
-// may have.
+// may have. The call is made through a registry of its own: all the faults together would open the account's breaker.
 func (s *suite) fault(t *testing.T, f Fault) {
-	provider := s.provider(t)
+	provider, err := channel.New(channel.Config{Source: s.Source, PublicURL: s.door.url}).Provider(t.Context(), s.Account.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, a := s.order(t, s.Products[0])
 	var refund *payment.Refund
 	var call func() error
@@ -298,7 +302,7 @@ func (s *suite) fault(t *testing.T, f Fault) {
 		t.Fatalf("no operation %q", f.Operation)
 	}
 	heal := s.Break(t, a.TradeNo, f)
-	err := call()
+	err = call()
 	heal()
 	outcome(t, err, f.Allowed...)
 	s.truth(t, f, a, refund)
@@ -346,6 +350,7 @@ func same(t *testing.T, what string, got, want any) {
 
 // doorstep receives notifications through the registry's doors and hands each to whoever waits for its number.
 type doorstep struct {
+	url      string
 	registry *channel.Registry
 	mu       sync.Mutex
 	arrived  map[string]chan arrival
