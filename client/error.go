@@ -48,6 +48,8 @@ const (
 	CodeChannelUnavailable  = "channel_unavailable"
 	CodeNotClosable         = "payment_not_closable"
 	CodeNotRefundable       = "payment_not_refundable"
+	CodeReviewResolved      = "review_resolved"
+	CodeReviewAction        = "review_action_refused"
 	CodeRefundExceeds       = "refund_exceeds_payment"
 	CodeIdempotencyKeyInUse = "idempotency_key_in_use"
 )

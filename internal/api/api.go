@@ -22,6 +22,8 @@ type Payments interface {
 	Close(ctx context.Context, appID, id string) (*payment.Payment, error)
 	Sync(ctx context.Context, appID, id string) (*payment.Payment, error)
 	Refund(ctx context.Context, appID string, req payment.RefundRequest) (refund *payment.Refund, created bool, err error)
+	Review(ctx context.Context, appID, id string) (*payment.Review, error)
+	ResolveReview(context.Context, payment.ResolveRequest) (*payment.Review, error)
 }
 
 // Lists are the reads that need no use case. A cursor or event id that was never given out is what

@@ -94,7 +94,7 @@ func TestDocument(t *testing.T) {
 	})
 	t.Run("ClosesRequestsAndOpensAnswers", func(t *testing.T) {
 		for name, s := range d.Components.Schemas {
-			request := strings.HasPrefix(name, "Create") || strings.HasPrefix(name, "Update") || strings.HasPrefix(name, "Rotate") || name == "Payer" || name == "Nothing"
+			request := strings.HasPrefix(name, "Create") || strings.HasPrefix(name, "Update") || strings.HasPrefix(name, "Rotate") || strings.HasPrefix(name, "Resolve") || name == "Payer" || name == "Nothing"
 			if closed := string(s.AdditionalProperties) == "false"; closed != request {
 				t.Errorf("%s: closed is %t", name, closed)
 			}
@@ -130,7 +130,7 @@ func TestClientHasEveryFieldOfTheDocument(t *testing.T) {
 		"Event": reflect.TypeFor[client.Event](), "EventData": reflect.TypeFor[client.EventData](), "Review": reflect.TypeFor[client.Review](),
 		"WebhookEndpoint": reflect.TypeFor[client.WebhookEndpoint](), "CreateWebhookEndpoint": reflect.TypeFor[client.CreateWebhookEndpoint](),
 		"UpdateWebhookEndpoint": reflect.TypeFor[client.UpdateWebhookEndpoint](), "RotateWebhookSecret": reflect.TypeFor[client.RotateWebhookSecret](),
-		"WebhookDelivery": reflect.TypeFor[client.WebhookDelivery](), "ChannelError": reflect.TypeFor[client.ChannelError](), "FieldError": reflect.TypeFor[client.FieldError](),
+		"WebhookDelivery": reflect.TypeFor[client.WebhookDelivery](), "ResolveReview": reflect.TypeFor[client.ResolveReview](), "ChannelError": reflect.TypeFor[client.ChannelError](), "FieldError": reflect.TypeFor[client.FieldError](),
 	}
 	for name, s := range d.Components.Schemas {
 		want := make([]string, 0, len(s.Properties))
@@ -213,7 +213,14 @@ func TestClientCoversEveryOperation(t *testing.T) {
 			return drain(c.WebhookDeliveries(ctx, client.WebhookDeliveryQuery{State: "dead"}))
 		},
 		"retry-webhook-delivery": func(ctx context.Context) error { _, err := c.RetryWebhookDelivery(ctx, deliveryID); return err },
-		"list-reviews":           func(ctx context.Context) error { return drain(c.Reviews(ctx, client.ReviewQuery{OpenOnly: true})) },
+		"list-reviews": func(ctx context.Context) error {
+			return drain(c.Reviews(ctx, client.ReviewQuery{State: client.ReviewOpen}))
+		},
+		"get-review": func(ctx context.Context) error { _, err := c.Review(ctx, reviewID); return err },
+		"resolve-review": func(ctx context.Context) error {
+			_, err := c.ResolveReview(ctx, reviewID, client.ResolveReview{Action: client.ActionAccept})
+			return err
+		},
 	} {
 		if err := call(ctx); err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -50,6 +50,7 @@ type domain struct {
 	now     func() time.Time
 	creates []payment.CreateRequest
 	refunds []payment.RefundRequest
+	decided []payment.ResolveRequest
 	// create and refund, where set, answer instead.
 	create func(context.Context, payment.CreateRequest) (*payment.Created, error)
 	refund func(payment.RefundRequest) (*payment.Refund, bool, error)
@@ -113,12 +114,45 @@ func (d *domain) Refund(_ context.Context, appID string, req payment.RefundReque
 	return sampleRefund(d.now()), first, nil
 }
 
+func sampleReview(now time.Time) *payment.Review {
+	return &payment.Review{
+		ID: reviewID, AppID: shop, Kind: payment.ReviewLatePaid, SubjectID: paymentID, Summary: "look", OpenedAt: now,
+		Evidence: json.RawMessage(`{"trade_state":"SUCCESS","payer":{"openid":"o-somebody"},"amounts":[{"sp_openid":"o-somebody"}]}`),
+	}
+}
+
+func (d *domain) Review(_ context.Context, appID, id string) (*payment.Review, error) {
+	if appID != shop || id != reviewID {
+		return nil, &payment.Error{Code: payment.CodeNotFound, Detail: "there is no review"}
+	}
+	return sampleReview(d.now()), nil
+}
+
+func (d *domain) ResolveReview(ctx context.Context, req payment.ResolveRequest) (*payment.Review, error) {
+	v, err := d.Review(ctx, req.AppID, req.ReviewID)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.decided = append(d.decided, req)
+	switch {
+	case req.Action == payment.ActionAsk:
+		return nil, &payment.Error{Code: payment.CodeReviewAction, Field: "action", Detail: "can be resolved by: accept"}
+	case len(d.decided) > 1 && d.decided[0] != req:
+		return nil, &payment.Error{Code: payment.CodeReviewResolved, Detail: "look at it"}
+	}
+	v.ResolvedAt, v.Resolution, v.Note, v.ResolvedBy = d.now(), req.Action, req.Note, req.By
+	return v, nil
+}
+
 // lists is a fake of the lists: each holds the given number of items of the shop.
 type lists struct {
 	now      func() time.Time
 	items    int
 	payments []payment.PaymentFilter
 	events   []payment.EventFilter
+	reviews  []payment.ReviewFilter
 }
 
 // cut pages through n items with the index as the cursor.
@@ -194,8 +228,9 @@ func (l *lists) Events(_ context.Context, f payment.EventFilter, limit int) ([]p
 }
 
 func (l *lists) Reviews(_ context.Context, f payment.ReviewFilter, page payment.Page) ([]*payment.Review, string, error) {
+	l.reviews = append(l.reviews, f)
 	return cut(l.of(f.AppID), page, func(int) *payment.Review {
-		return &payment.Review{ID: reviewID, AppID: shop, Kind: payment.ReviewLatePaid, SubjectID: paymentID, Summary: "look", Evidence: json.RawMessage(`{"secret":1}`), OpenedAt: l.now()}
+		return sampleReview(l.now())
 	})
 }
 

@@ -56,7 +56,7 @@ func FuzzCreatePayment(f *testing.F) {
 func FuzzTarget(f *testing.F) {
 	for _, seed := range []string{
 		"/v1/payments", "/v1/payments?limit=1", "/v1/payments/%00", "/v1/payments/a%2Fb/close", "/v1/events?types=,,,", "/v1/payments?created_from=0000-01-01T00:00:00Z",
-		"/v1/payments?cursor=2", "/v1/payments?;", "/v1//payments", "/docs/../v1/payments", "/v1/payments?limit=%31&limit", "/v1/reviews?open_only=TRUE", "/v1/payments?created_to=9999-12-31T23:59:59%2B14:00",
+		"/v1/payments?cursor=2", "/v1/payments?;", "/v1//payments", "/docs/../v1/payments", "/v1/payments?limit=%31&limit", "/v1/reviews?state=OPEN", "/v1/payments?created_to=9999-12-31T23:59:59%2B14:00",
 	} {
 		f.Add(seed)
 	}

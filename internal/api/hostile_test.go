@@ -193,7 +193,7 @@ func TestBadQuery(t *testing.T) {
 		{"/v1/events?types=payment.succeeded,payment.hacked", "query.types[1]"},
 		{"/v1/events?after=0", "query.after"},
 		{"/v1/refunds?payment_id=%25", "query.payment_id"},
-		{"/v1/reviews?open_only=perhaps", "query.open_only"},
+		{"/v1/reviews?state=perhaps", "query.state"},
 		{"/v1/webhook-deliveries?state=lost", "query.state"},
 		{"/v1/webhook-endpoints?limit=1", "query.limit"},
 		{"/v1/payments/" + paymentID + "?expand=all", "query.expand"},

@@ -98,4 +98,18 @@ func (a *api) register() {
 		pattern: "GET /v1/reviews", id: "list-reviews", summary: "List the reviews of the app's resources, newest first",
 		answers: map[int]string{200: "a page"},
 	}, a.listReviews)
+	handle(a, operation{
+		pattern: "GET /v1/reviews/{id}", id: "get-review", summary: "Show a review with its evidence",
+		answers: map[int]string{200: "the review"},
+	}, a.getReview)
+	handle(a, operation{
+		pattern: "POST /v1/reviews/{id}/resolve", id: "resolve-review", summary: "Decide what a review waits for",
+		detail: "`accept` keeps late money, and the payment succeeds after all. `refund` gives late or second money back, in the background; the refund's events tell. " +
+			"`ask` asks the provider again at once; if it still gives no answer, the review opens again. `acknowledge` changes nothing: it was seen to elsewhere. " +
+			"A review's `actions` are those that fit it. The same decision again answers with the same review.",
+		answers: map[int]string{200: "resolved"},
+		codes: []payment.Code{
+			payment.CodeInProgress, payment.CodeReviewResolved, payment.CodeReviewAction, payment.CodeNotRefundable, payment.CodeRefundLimit,
+		},
+	}, a.resolveReview)
 }

@@ -53,6 +53,7 @@ const (
 var queueOf = map[payment.JobKind]string{
 	payment.FollowPayment:  queuePayments,
 	payment.FollowRefund:   queueRefunds,
+	payment.AskAgain:       queuePayments,
 	payment.DeliverWebhook: queueWebhooks,
 }
 
@@ -109,6 +110,7 @@ func New(c Config) (*Queue, error) {
 	}
 	river.AddWorker(workers, &worker[followPayment]{queue: q, work: c.Work[payment.FollowPayment]})
 	river.AddWorker(workers, &worker[followRefund]{queue: q, work: c.Work[payment.FollowRefund]})
+	river.AddWorker(workers, &worker[askAgain]{queue: q, work: c.Work[payment.AskAgain]})
 	river.AddWorker(workers, &worker[deliverWebhook]{queue: q, work: c.Work[payment.DeliverWebhook]})
 	config := &river.Config{
 		Queues: map[string]river.QueueConfig{
@@ -129,19 +131,34 @@ func New(c Config) (*Queue, error) {
 		}, nil)}
 	}
 	var err error
-	if pool := c.Store.Postgres(); pool != nil {
-		var rc *river.Client[pgx.Tx]
-		rc, err = river.NewClient(riverpgxv5.New(pool), config)
-		q.client = pgClient{rc}
-	} else {
-		var rc *river.Client[*sql.Tx]
-		rc, err = river.NewClient(riversqlite.New(c.Store.SQLite()), config)
-		q.client = liteClient{rc}
+	if q.client, err = newClient(c.Store, config); err != nil {
+		return nil, err
 	}
+	return q, nil
+}
+
+// NewOutbox prepares a queue that takes jobs and runs none, for commands beside the gateway that runs them.
+func NewOutbox(s *store.Store) (*Queue, error) {
+	c, err := newClient(s, &river.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	return &Queue{store: s, client: c, now: time.Now, logger: slog.New(slog.DiscardHandler)}, nil
+}
+
+func newClient(s *store.Store, config *river.Config) (client, error) {
+	if pool := s.Postgres(); pool != nil {
+		rc, err := river.NewClient(riverpgxv5.New(pool), config)
+		if err != nil {
+			return nil, fmt.Errorf("job: %w", err)
+		}
+		return pgClient{rc}, nil
+	}
+	rc, err := river.NewClient(riversqlite.New(s.SQLite()), config)
 	if err != nil {
 		return nil, fmt.Errorf("job: %w", err)
 	}
-	return q, nil
+	return liteClient{rc}, nil
 }
 
 // Migrate brings the tables of the jobs up to date. Replicas that start together wait for the first.
@@ -169,6 +186,8 @@ func (q *Queue) EnqueueTx(ctx context.Context, tx *store.Tx, jobs []store.Job) e
 			args = followPayment{ref}
 		case payment.FollowRefund:
 			args = followRefund{ref}
+		case payment.AskAgain:
+			args = askAgain{ref}
 		case payment.DeliverWebhook:
 			args = deliverWebhook{ref}
 		default:

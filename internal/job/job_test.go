@@ -99,7 +99,7 @@ func newBundle(t *testing.T, s *store.Store) *bundle {
 func (b *bundle) queue() *job.Queue {
 	b.t.Helper()
 	work := map[payment.JobKind]job.Work{}
-	for _, kind := range []payment.JobKind{payment.FollowPayment, payment.FollowRefund, payment.DeliverWebhook} {
+	for _, kind := range []payment.JobKind{payment.FollowPayment, payment.FollowRefund, payment.AskAgain, payment.DeliverWebhook} {
 		work[kind] = func(ctx context.Context, appID, resourceID string) (time.Time, error) {
 			b.mu.Lock()
 			do := b.work

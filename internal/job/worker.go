@@ -26,12 +26,14 @@ func (r reference) ref() reference { return r }
 type (
 	followPayment  struct{ reference }
 	followRefund   struct{ reference }
+	askAgain       struct{ reference }
 	deliverWebhook struct{ reference }
 	upkeep         struct{}
 )
 
 func (followPayment) Kind() string  { return "follow_payment" }
 func (followRefund) Kind() string   { return "follow_refund" }
+func (askAgain) Kind() string       { return "ask_again" }
 func (deliverWebhook) Kind() string { return "deliver_webhook" }
 func (upkeep) Kind() string         { return "upkeep" }
 

@@ -18,24 +18,27 @@ type Change struct {
 	Postings []ledger.Posting
 	Jobs     []Job
 	Notice   *Notice
-	Reviews  []*Review
+	Reviews  []*Review // opened
+	Resolved *Review
 }
 
 // Store keeps payments. It is safe for concurrent use.
 type Store interface {
 	// Commit writes the change durably. It returns [ErrConflict] when the payment's version is not the one before
 	// Change.Payment.Version, or its number is taken; [ErrDuplicate] when the notice was committed before. Then nothing
-	// was written. A review that is already open for its subject is not opened again, nor is its event written.
+	// was written. A review that is already open for its subject is not opened again, nor is its event written; for one
+	// that somebody else resolved before, it returns [ErrResolved].
 	Commit(context.Context, *Change) error
 	// Noticed reports whether a notification was committed before. Only [Store.Commit] decides; this spares it the work.
 	Noticed(ctx context.Context, accountID, notificationID string) (bool, error)
-	// The loaders return a payment whole, or [ErrNotFound].
+	// The loaders return a payment whole, or a review, or [ErrNotFound].
 	PaymentByID(ctx context.Context, appID, id string) (*Payment, error)
 	PaymentByOutTradeNo(ctx context.Context, appID, outTradeNo string) (*Payment, error)
 	PaymentByTradeNo(ctx context.Context, accountID, tradeNo string) (*Payment, error)
 	PaymentByRefundNo(ctx context.Context, accountID, refundNo string) (*Payment, error)
 	PaymentByRefundID(ctx context.Context, appID, refundID string) (*Payment, error)
 	PaymentByOutRefundNo(ctx context.Context, appID, outRefundNo string) (*Payment, error)
+	ReviewByID(ctx context.Context, appID, id string) (*Review, error)
 	// TransactionOwner is the trade number that already holds the provider's transaction number, or "".
 	TransactionOwner(ctx context.Context, accountID, transactionID string) (tradeNo string, err error)
 }
@@ -44,6 +47,7 @@ type Store interface {
 var (
 	ErrConflict  = errors.New("payment: changed by somebody else")
 	ErrDuplicate = errors.New("payment: notification already processed")
+	ErrResolved  = errors.New("payment: review already resolved")
 	ErrNotFound  = errors.New("payment: not found")
 )
 
@@ -54,6 +58,7 @@ type JobKind string
 const (
 	FollowPayment JobKind = "follow_payment" // ask, settle, close at expiry
 	FollowRefund  JobKind = "follow_refund"  // send again or ask, until final
+	AskAgain      JobKind = "ask_again"      // follow once more, because a person wants it now
 	// DeliverWebhook is added by the store for each event that an endpoint wants.
 	DeliverWebhook JobKind = "deliver_webhook"
 )

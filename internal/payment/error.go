@@ -18,6 +18,8 @@ const (
 	CodeNotRefundable      Code = "payment_not_refundable"
 	CodeRefundExceeds      Code = "refund_exceeds_payment"
 	CodeRefundLimit        Code = "refund_limit_reached"
+	CodeReviewAction       Code = "review_action_refused"
+	CodeReviewResolved     Code = "review_resolved"
 )
 
 // Error is an answer to the caller: what is wrong and what to do next.

@@ -28,12 +28,17 @@ func (c *Change) refundEvent(r *Refund, eventType string, now time.Time) {
 func (c *Change) review(v Review, now time.Time) {
 	v.ID, v.OpenedAt = newID(prefixReview, now), now
 	c.Reviews = append(c.Reviews, &v)
+	c.reviewEvent(&v, EventReviewOpened, 1, now)
+}
+
+// reviewEvent appends a fact about a review of an app.
+func (c *Change) reviewEvent(v *Review, eventType string, sequence int64, now time.Time) {
 	if v.AppID == "" {
 		return
 	}
 	c.Events = append(c.Events, Event{
-		ID: newID(prefixEvent, now), AppID: v.AppID, Type: EventReviewOpened, ResourceType: "review", ResourceID: v.ID,
-		Sequence: 1, CreatedAt: now, Object: object(v.Resource()),
+		ID: newID(prefixEvent, now), AppID: v.AppID, Type: eventType, ResourceType: "review", ResourceID: v.ID,
+		Sequence: sequence, CreatedAt: now, Object: object(v.Resource()),
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -53,6 +54,17 @@ func (s *Service) FollowPayment(ctx context.Context, appID, id string) (again ti
 		return s.clock().Add(ce.Wait), nil
 	}
 	return p.nextAsk(s.clock()), nil
+}
+
+// AskAgain follows a payment or refund once more and leaves the schedule to the job that has it. What stays without an
+// answer is reported again.
+func (s *Service) AskAgain(ctx context.Context, appID, id string) (time.Time, error) {
+	follow := s.FollowPayment
+	if strings.HasPrefix(id, prefixRefund) {
+		follow = s.FollowRefund
+	}
+	_, err := follow(ctx, appID, id)
+	return time.Time{}, err
 }
 
 // nextAsk is when a payment should be asked about next.

@@ -140,8 +140,12 @@ func (b *bundle) run(d time.Duration) {
 		}
 		b.clock.to(j.At)
 		follow := b.FollowPayment
-		if j.Kind == payment.FollowRefund {
+		switch j.Kind {
+		case payment.FollowRefund:
 			follow = b.FollowRefund
+		case payment.AskAgain:
+			follow = b.AskAgain
+		case payment.FollowPayment, payment.DeliverWebhook:
 		}
 		again, err := follow(b.t.Context(), j.AppID, j.ResourceID)
 		if err != nil {

@@ -34,11 +34,15 @@ type EventFilter struct {
 	After      string // an event id; events committed later follow
 }
 
-// ReviewFilter narrows a list of reviews. Reviews of what belongs to no app have an empty AppID.
+// ReviewFilter narrows a list of reviews; empty fields do not, but for AppID: reviews of what belongs to no app have an
+// empty one.
 type ReviewFilter struct {
-	AppID    string
-	AnyApp   bool // for operators: AppID does not count
-	OpenOnly bool
+	AppID     string
+	AnyApp    bool // for operators: AppID does not count
+	ID        string
+	State     ReviewState
+	Kind      ReviewKind
+	SubjectID string
 }
 
 // UnknownCursor is what a list answers to a cursor or event id, given in field, that it did not give out.

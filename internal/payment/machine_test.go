@@ -63,7 +63,7 @@ func TestMachines(t *testing.T) {
 			"processing succeeded": payment.RefundSucceeded, "processing abnormal": payment.RefundAbnormal, "processing closed": payment.RefundClosed,
 			"abnormal accepted": payment.RefundProcessing, "abnormal succeeded": payment.RefundSucceeded, "abnormal closed": payment.RefundClosed,
 			"failed accepted": payment.RefundProcessing, "failed succeeded": payment.RefundSucceeded, "failed abnormal": payment.RefundAbnormal,
-			"closed succeeded": payment.RefundSucceeded,
+			"closed succeeded": payment.RefundSucceeded, "failed repeated": payment.RefundPending,
 		})
 	})
 	t.Run("EveryStateIsReached", func(t *testing.T) {

@@ -104,6 +104,7 @@ type Attempt struct {
 	TransactionID string // the provider's number, once paid
 	Status        AttemptStatus
 	Credential    Credential
+	Late          bool      // paid after the payment had ended, and not accepted
 	PlacingUntil  time.Time // while now is before it, one caller is asking the provider and others wait
 	CreatedAt     time.Time
 }
@@ -149,12 +150,28 @@ func (p *Payment) attempt(tradeNo string) *Attempt {
 	return p.Attempts[i]
 }
 
-func (p *Payment) paidAttempt() *Attempt {
-	i := slices.IndexFunc(p.Attempts, func(a *Attempt) bool { return a.Status == AttemptPaid })
-	if i < 0 {
-		return nil
+// paidAttempt is the attempt that paid the payment; where none did in time, the first that paid late.
+func (p *Payment) paidAttempt() (paid *Attempt) {
+	for _, a := range p.Attempts {
+		if a.Status == AttemptPaid && (paid == nil || paid.Late && !a.Late) {
+			paid = a
+		}
 	}
-	return p.Attempts[i]
+	return paid
+}
+
+// left is what an attempt brought, less what goes or went back of it.
+func (p *Payment) left(a *Attempt) int64 {
+	if a.Status != AttemptPaid {
+		return 0
+	}
+	left := p.Amount
+	for _, r := range p.Refunds {
+		if r.TradeNo == a.TradeNo && !r.ended() {
+			left -= r.Amount
+		}
+	}
+	return left
 }
 
 func (p *Payment) refund(match func(*Refund) bool) *Refund {
@@ -179,5 +196,5 @@ func (r *Refund) terminal() bool { return r.Status == RefundSucceeded || r.ended
 // ended reports whether the refund came to nothing.
 func (r *Refund) ended() bool { return r.Status == RefundClosed || r.Status == RefundFailed }
 
-// late reports whether the late-money policy made the refund.
+// late reports whether the refund gives late money back.
 func (r *Refund) late() bool { return strings.HasPrefix(r.OutRefundNo, latePrefix) }

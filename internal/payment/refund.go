@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -58,7 +59,7 @@ func (s *Service) Refund(ctx context.Context, appID string, req RefundRequest) (
 		if err := p.allowRefund(req, now); err != nil {
 			return nil, err
 		}
-		r = p.newRefund(req.OutRefundNo, p.paidAttempt(), req.Amount, req.Reason, now)
+		r = p.newRefund(req.OutRefundNo, p.refundable(req.Amount), req.Amount, req.Reason, now)
 		c := &Change{Payment: p}
 		c.addRefund(r, now, now.Add(refundFollowOffsets[0])) // the caller sends it at once
 		return c, nil
@@ -112,9 +113,6 @@ func (r RefundRequest) validate() error {
 	return nil
 }
 
-// latePrefix marks the refunds that the late-money policy makes.
-const latePrefix = "late-"
-
 func (p *Payment) allowRefund(req RefundRequest, now time.Time) error {
 	switch {
 	case p.AmountPaid == 0:
@@ -122,12 +120,28 @@ func (p *Payment) allowRefund(req RefundRequest, now time.Time) error {
 	case req.Amount > p.Refundable():
 		return &Error{Code: CodeRefundExceeds, Field: "amount", Payment: p, Detail: fmt.Sprintf(
 			"%d is more than the %d left of payment %s: %d paid, %d refunded, %d reserved for refunds under way", req.Amount, p.Refundable(), p.ID, p.AmountPaid, p.AmountRefunded, p.AmountRefunding)}
+	case p.refundable(req.Amount) == nil:
+		return &Error{Code: CodeRefundExceeds, Field: "amount", Payment: p, Detail: fmt.Sprintf(
+			"%d is more than is left of any one order that paid payment %s; refund what each of them paid on its own", req.Amount, p.ID)}
 	case p.countedRefunds() >= RefundsMax:
 		return &Error{Code: CodeRefundLimit, Payment: p, Detail: fmt.Sprintf("payment %s already has %d refunds, the provider's limit; give the rest back outside of it", p.ID, RefundsMax)}
 	case now.Sub(p.PaidAt) > RefundWindow:
 		return &Error{Code: CodeNotRefundable, Payment: p, Detail: fmt.Sprintf("payment %s was paid more than a year ago: the provider refunds no longer; give the money back outside of it", p.ID)}
 	}
 	return nil
+}
+
+// refundable is the attempt that a refund of the amount goes back from: the one that paid the payment, if enough is
+// left of it. nil: there is none.
+func (p *Payment) refundable(amount int64) *Attempt {
+	if a := p.paidAttempt(); a != nil && p.left(a) >= amount {
+		return a
+	}
+	i := slices.IndexFunc(p.Attempts, func(a *Attempt) bool { return p.left(a) >= amount })
+	if i < 0 {
+		return nil
+	}
+	return p.Attempts[i]
 }
 
 // countedRefunds is how many refunds count for the provider: those it has or may have.
@@ -305,18 +319,6 @@ func (c *Change) revive(r *Refund, report RefundReport, now time.Time) {
 	}, now)
 	c.Payment.AmountRefunding += r.Amount
 	c.Jobs = append(c.Jobs, Job{Kind: FollowRefund, AppID: r.AppID, ResourceID: r.ID, At: now.Add(time.Minute)})
-}
-
-// lateRefundEnded tells a person that late money could not be given back: no app asked for that refund, and none will
-// ask again.
-func (c *Change) lateRefundEnded(r *Refund, now time.Time) {
-	if !r.late() {
-		return
-	}
-	c.review(Review{
-		AppID: r.AppID, AccountID: c.Payment.AccountID, Kind: ReviewLatePaid, SubjectID: r.PaymentID, Evidence: object(r.Resource()),
-		Summary: fmt.Sprintf("the money of payment %s arrived after its end, and giving it back failed: refund %s is %s. Refund it with a number of your own, or deliver", r.PaymentID, r.RefundNo, r.Status),
-	}, now)
 }
 
 func (p *Payment) settleRefund(c *Change, r *Refund, report RefundReport, now time.Time) {

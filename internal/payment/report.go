@@ -96,30 +96,6 @@ func (p *Payment) applyPaid(a *Attempt, r OrderReport, now time.Time) (*Change, 
 	return c, Applied
 }
 
-// late handles money for a payment that had already ended: closed, failed, or paid by another attempt.
-func (p *Payment) late(c *Change, a *Attempt, r OrderReport, now time.Time) {
-	p.LatePaid = true
-	if p.PaidAt.IsZero() {
-		p.PaidAt = paidAt(r, now)
-	}
-	to, acceptable := Payments.Next(p.Status, OnLateAccepted)
-	switch {
-	case p.LatePolicy == LateAccept && acceptable:
-		p.Status = to
-		c.paymentEvent(EventPaymentLatePaid, now)
-	case p.LatePolicy == LateReview:
-		c.paymentEvent(EventPaymentLatePaid, now)
-		c.review(Review{
-			AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewLatePaid, SubjectID: p.ID, Evidence: r.Evidence,
-			Summary: fmt.Sprintf("payment %s was %s when its money arrived. Deliver, or refund it", p.ID, p.Status),
-		}, now)
-	default:
-		refund := p.newRefund(latePrefix+a.ID, a, r.Amount, "late payment", now)
-		c.paymentEvent(EventPaymentLatePaid, now)
-		c.addRefund(refund, now, now) // nobody waits for it: its job sends it
-	}
-}
-
 func paidAt(r OrderReport, now time.Time) time.Time {
 	if r.PaidAt.IsZero() {
 		return now

@@ -62,17 +62,22 @@ type RefundResource struct {
 	SucceededAt     *time.Time    `json:"succeeded_at,omitempty"`
 }
 
-// ReviewResource is a review as apps see it; the evidence stays with the operator.
+// ReviewResource is a review as apps see it. Evidence is shown of one review at a time; see [Review.ResourceWithEvidence].
 type ReviewResource struct {
-	ID         string     `json:"id" example:"rvw_01K9ZQ4T3M8W6V5R2N7X1Y0ABC"`
-	Object     string     `json:"object" enum:"review"`
-	AppID      string     `json:"app_id"`
-	Kind       ReviewKind `json:"kind"`
-	SubjectID  string     `json:"subject_id" doc:"the payment or refund it is about"`
-	Summary    string     `json:"summary"`
-	OpenedAt   time.Time  `json:"opened_at"`
-	ResolvedAt *time.Time `json:"resolved_at,omitempty"`
-	Resolution string     `json:"resolution,omitempty"`
+	ID         string          `json:"id" example:"rvw_01K9ZQ4T3M8W6V5R2N7X1Y0ABC"`
+	Object     string          `json:"object" enum:"review"`
+	AppID      string          `json:"app_id"`
+	State      ReviewState     `json:"state" enum:"open,resolved"`
+	Kind       ReviewKind      `json:"kind" doc:"why software must not decide alone" example:"late_paid"`
+	SubjectID  string          `json:"subject_id" doc:"the payment or refund it is about"`
+	Summary    string          `json:"summary" doc:"what happened and what to do next"`
+	Actions    []ReviewAction  `json:"actions,omitempty" doc:"what it can be resolved by, while it is open" example:"[\"accept\",\"refund\",\"acknowledge\"]"`
+	Evidence   json.RawMessage `json:"evidence,omitempty" doc:"what the provider said, without what identifies the payer; in answers about one review only"`
+	OpenedAt   time.Time       `json:"opened_at"`
+	ResolvedAt *time.Time      `json:"resolved_at,omitempty"`
+	Resolution ReviewAction    `json:"resolution,omitempty" doc:"the action that was decided"`
+	Note       string          `json:"note,omitempty" doc:"why, in the words of who resolved it"`
+	ResolvedBy string          `json:"resolved_by,omitempty" doc:"the id of the API key, or operator" example:"ak_01K9ZQ4T3M8W6V5R2N7X1Y0ABC"`
 }
 
 // Resource shows the payment as it is, without its credential; see [Payment.ResourceWithCredential].
@@ -111,11 +116,22 @@ func (r *Refund) Resource() RefundResource {
 }
 
 // Resource shows the review as it is.
-func (r *Review) Resource() ReviewResource {
-	return ReviewResource{
-		ID: r.ID, Object: "review", AppID: r.AppID, Kind: r.Kind, SubjectID: r.SubjectID, Summary: r.Summary,
-		OpenedAt: r.OpenedAt, ResolvedAt: optional(r.ResolvedAt), Resolution: r.Resolution,
+func (v *Review) Resource() ReviewResource {
+	r := ReviewResource{
+		ID: v.ID, Object: "review", AppID: v.AppID, State: v.State(), Kind: v.Kind, SubjectID: v.SubjectID, Summary: v.Summary,
+		OpenedAt: v.OpenedAt, ResolvedAt: optional(v.ResolvedAt), Resolution: v.Resolution, Note: v.Note, ResolvedBy: v.ResolvedBy,
 	}
+	if r.State == ReviewOpen {
+		r.Actions = v.Kind.Actions()
+	}
+	return r
+}
+
+// ResourceWithEvidence shows the review to who decides about it.
+func (v *Review) ResourceWithEvidence() ReviewResource {
+	r := v.Resource()
+	r.Evidence = v.RedactedEvidence()
+	return r
 }
 
 func optional(t time.Time) *time.Time {

@@ -101,6 +101,9 @@ func (s *Service) commit(ctx context.Context, c *Change) error {
 	for _, r := range c.Reviews {
 		s.logger.WarnContext(ctx, "a review waits for a person", "kind", r.Kind, "subject", r.SubjectID, "summary", r.Summary)
 	}
+	if v := c.Resolved; v != nil {
+		s.logger.InfoContext(ctx, "a review was resolved", "review_id", v.ID, "kind", v.Kind, "subject", v.SubjectID, "action", v.Resolution, "by", v.ResolvedBy)
+	}
 	if s.observer != nil {
 		s.observer.Committed(ctx, c)
 	}

@@ -88,6 +88,7 @@ const (
 	OnRefundAbnormal  RefundTrigger = "abnormal"
 	OnRefundClosed    RefundTrigger = "closed"
 	OnRefundRefused   RefundTrigger = "refused"
+	OnRefundRepeated  RefundTrigger = "repeated" // a person has it sent again, under its own number
 )
 
 // Refunds is the table of a refund's life. The provider's word that money moves outranks our belief that it does not:
@@ -100,5 +101,6 @@ var Refunds = Machine[RefundStatus, RefundTrigger]{
 		{From: []RefundStatus{RefundPending, RefundProcessing, RefundFailed}, On: OnRefundAbnormal, To: RefundAbnormal},
 		{From: []RefundStatus{RefundPending, RefundProcessing, RefundAbnormal}, On: OnRefundClosed, To: RefundClosed},
 		{From: []RefundStatus{RefundPending}, On: OnRefundRefused, To: RefundFailed},
+		{From: []RefundStatus{RefundFailed}, On: OnRefundRepeated, To: RefundPending},
 	},
 }

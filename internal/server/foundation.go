@@ -63,6 +63,29 @@ func OpenFoundation(ctx context.Context, o Options) (_ *Foundation, err error) {
 	return f, nil
 }
 
+// Reviews are the use cases of who decides beside a running gateway: the jobs of a decision are committed for it to run.
+func (f *Foundation) Reviews() (*payment.Service, error) {
+	outbox, err := job.NewOutbox(f.Store)
+	if err != nil {
+		return nil, err
+	}
+	f.Store.UseQueue(outbox)
+	return payment.New(payment.Config{Store: f.Store, Providers: noProviders{}, Now: time.Now}), nil
+}
+
+// noProviders is for a process that must not ask any: the gateway does, with its limits and its metrics.
+type noProviders struct{}
+
+func (noProviders) Choose(context.Context, payment.Channel, payment.Product, string) (string, error) {
+	return "", errNoProviders
+}
+
+func (noProviders) Provider(context.Context, string) (payment.Provider, error) {
+	return nil, errNoProviders
+}
+
+var errNoProviders = errors.New("server: only a serving gateway asks providers")
+
 // Close closes the database.
 func (f *Foundation) Close() error { return f.Store.Close() }
 

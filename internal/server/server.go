@@ -124,7 +124,8 @@ func (s *Server) assemble(o Options) error {
 	s.jobs, err = job.New(job.Config{
 		Store: s.Store,
 		Work: map[payment.JobKind]job.Work{
-			payment.FollowPayment: s.payments.FollowPayment, payment.FollowRefund: s.payments.FollowRefund, payment.DeliverWebhook: s.Webhooks.Deliver,
+			payment.FollowPayment: s.payments.FollowPayment, payment.FollowRefund: s.payments.FollowRefund,
+			payment.AskAgain: s.payments.AskAgain, payment.DeliverWebhook: s.Webhooks.Deliver,
 		},
 		Hourly: func(ctx context.Context) error { return s.Store.Prune(ctx, o.Now()) },
 		Now:    o.Now, Logger: s.logger,

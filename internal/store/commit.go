@@ -34,6 +34,9 @@ func (s *Store) statements(c *payment.Change) []statement {
 	for _, f := range c.Refunds {
 		all = append(all, putRefund(c.Payment, f))
 	}
+	if c.Resolved != nil {
+		all = append(all, resolveReview(c.Resolved))
+	}
 	for _, r := range c.Reviews {
 		all = append(all, putReview(r))
 	}
@@ -77,14 +80,6 @@ func (s *Store) noticed(ctx context.Context, accountID string, notificationIDs [
 			return err
 		},
 	}})
-}
-
-func putReview(r *payment.Review) statement {
-	return statement{
-		sql: `INSERT INTO reviews (app_id, id, account_id, kind, subject_id, summary, evidence, opened_at, resolved_at, resolution)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, '') ON CONFLICT DO NOTHING`,
-		args: []any{r.AppID, r.ID, r.AccountID, string(r.Kind), r.SubjectID, r.Summary, string(r.Evidence), millis(r.OpenedAt)},
-	}
 }
 
 func putPosting(p ledger.Posting) statement {

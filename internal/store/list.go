@@ -155,48 +155,6 @@ func (s *Store) Refunds(ctx context.Context, rf payment.RefundFilter, page payme
 	return all, next, nil
 }
 
-// Reviews lists reviews, newest first. next is empty at the end.
-func (s *Store) Reviews(ctx context.Context, rf payment.ReviewFilter, page payment.Page) (reviews []*payment.Review, next string, err error) {
-	f := filter{conditions: []string{"1 = 1"}}
-	if !rf.AnyApp {
-		f.add("app_id = ?", rf.AppID)
-	}
-	if rf.OpenOnly {
-		f.add("resolved_at = ?", int64(0))
-	}
-	tail, err := f.page("opened_at", page)
-	if err != nil {
-		return nil, "", err
-	}
-	all, err := list(ctx, s.read, scanReview, `SELECT app_id, id, account_id, kind, subject_id, summary, evidence, opened_at, resolved_at, resolution FROM reviews`+f.where()+tail, f.args...)
-	if err != nil {
-		return nil, "", err
-	}
-	all, next = cut(all, page.Limit, func(r *payment.Review) string { return encodeCursor(r.OpenedAt, r.ID) })
-	return all, next, nil
-}
-
-func scanReview(r rows) (*payment.Review, error) {
-	v := &payment.Review{}
-	var evidence string
-	err := r.Scan(&v.AppID, &v.ID, &v.AccountID, &v.Kind, &v.SubjectID, &v.Summary, &evidence, instant{&v.OpenedAt}, instant{&v.ResolvedAt}, &v.Resolution)
-	v.Evidence = []byte(evidence)
-	return v, err
-}
-
-// OpenReviews counts the open reviews by kind.
-func (s *Store) OpenReviews(ctx context.Context) (map[payment.ReviewKind]int64, error) {
-	counts := map[payment.ReviewKind]int64{}
-	_, err := list(ctx, s.read, func(r rows) (struct{}, error) {
-		var kind payment.ReviewKind
-		var n int64
-		err := r.Scan(&kind, &n)
-		counts[kind] = n
-		return struct{}{}, err
-	}, `SELECT kind, COUNT(*) FROM reviews WHERE resolved_at = 0 GROUP BY kind`)
-	return counts, err
-}
-
 // Events lists an app's events in the order in which they became visible, oldest first. A reader who continues
 // after the last event it saw misses none, whatever was being committed meanwhile.
 func (s *Store) Events(ctx context.Context, ef payment.EventFilter, limit int) ([]payment.Event, error) {

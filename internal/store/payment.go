@@ -181,23 +181,23 @@ func putPayment(p *payment.Payment) statement {
 	}
 }
 
-const attemptColumns = `id, product, trade_no, merchant_id, merchant_app_id, transaction_id, status, code_url, prepay_id, h5_url, credential_expires_at, placing_until, created_at`
+const attemptColumns = `id, product, trade_no, merchant_id, merchant_app_id, transaction_id, status, late, code_url, prepay_id, h5_url, credential_expires_at, placing_until, created_at`
 
 // scanAttempt scans attemptColumns, behind the columns of before.
 func scanAttempt(r rows, before ...any) (*payment.Attempt, error) {
 	a := &payment.Attempt{}
-	err := r.Scan(append(before, &a.ID, &a.Product, &a.TradeNo, &a.MerchantID, &a.MerchantAppID, &a.TransactionID, &a.Status,
+	err := r.Scan(append(before, &a.ID, &a.Product, &a.TradeNo, &a.MerchantID, &a.MerchantAppID, &a.TransactionID, &a.Status, &a.Late,
 		&a.Credential.CodeURL, &a.Credential.PrepayID, &a.Credential.H5URL, instant{&a.Credential.ExpiresAt}, instant{&a.PlacingUntil}, instant{&a.CreatedAt})...)
 	return a, err
 }
 
 func putAttempt(p *payment.Payment, a *payment.Attempt) statement {
 	return statement{
-		sql: `INSERT INTO attempts (app_id, payment_id, account_id, ` + attemptColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-			ON CONFLICT (app_id, id) DO UPDATE SET transaction_id = excluded.transaction_id, status = excluded.status, code_url = excluded.code_url, prepay_id = excluded.prepay_id,
+		sql: `INSERT INTO attempts (app_id, payment_id, account_id, ` + attemptColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			ON CONFLICT (app_id, id) DO UPDATE SET transaction_id = excluded.transaction_id, status = excluded.status, late = excluded.late, code_url = excluded.code_url, prepay_id = excluded.prepay_id,
 			h5_url = excluded.h5_url, credential_expires_at = excluded.credential_expires_at, placing_until = excluded.placing_until`,
 		args: []any{
-			p.AppID, p.ID, p.AccountID, a.ID, string(a.Product), a.TradeNo, a.MerchantID, a.MerchantAppID, a.TransactionID, string(a.Status),
+			p.AppID, p.ID, p.AccountID, a.ID, string(a.Product), a.TradeNo, a.MerchantID, a.MerchantAppID, a.TransactionID, string(a.Status), a.Late,
 			a.Credential.CodeURL, a.Credential.PrepayID, a.Credential.H5URL, millis(a.Credential.ExpiresAt), millis(a.PlacingUntil), millis(a.CreatedAt),
 		},
 	}

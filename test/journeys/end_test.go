@@ -179,7 +179,7 @@ func (w *world) latePaid(app *client.Client, amount int64) *client.Payment {
 // onlyReview is the one open review of an app.
 func onlyReview(t *testing.T, app *client.Client, kind, subjectID string) client.Review {
 	t.Helper()
-	page, err := app.ListReviews(t.Context(), client.ReviewQuery{OpenOnly: true})
+	page, err := app.ListReviews(t.Context(), client.ReviewQuery{State: client.ReviewOpen})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,22 +41,23 @@ CREATE UNIQUE INDEX payments_out_trade_no ON payments (app_id, out_trade_no);
 CREATE INDEX payments_created ON payments (app_id, created_at DESC, id DESC);
 
 CREATE TABLE attempts (
-    app_id                text   NOT NULL,
-    id                    text   NOT NULL,
-    payment_id            text   NOT NULL,
-    account_id            text   NOT NULL,
-    product               text   NOT NULL,
-    trade_no              text   NOT NULL,
-    merchant_id           text   NOT NULL,
-    merchant_app_id       text   NOT NULL,
-    transaction_id        text   NOT NULL,
-    status                text   NOT NULL,
-    code_url              text   NOT NULL,
-    prepay_id             text   NOT NULL,
-    h5_url                text   NOT NULL,
-    credential_expires_at bigint NOT NULL,
-    placing_until         bigint NOT NULL,
-    created_at            bigint NOT NULL,
+    app_id                text    NOT NULL,
+    id                    text    NOT NULL,
+    payment_id            text    NOT NULL,
+    account_id            text    NOT NULL,
+    product               text    NOT NULL,
+    trade_no              text    NOT NULL,
+    merchant_id           text    NOT NULL,
+    merchant_app_id       text    NOT NULL,
+    transaction_id        text    NOT NULL,
+    status                text    NOT NULL,
+    late                  boolean NOT NULL,
+    code_url              text    NOT NULL,
+    prepay_id             text    NOT NULL,
+    h5_url                text    NOT NULL,
+    credential_expires_at bigint  NOT NULL,
+    placing_until         bigint  NOT NULL,
+    created_at            bigint  NOT NULL,
     PRIMARY KEY (app_id, id)
 );
 CREATE INDEX attempts_payment ON attempts (app_id, payment_id);
@@ -143,8 +144,11 @@ CREATE TABLE reviews (
     opened_at   bigint NOT NULL,
     resolved_at bigint NOT NULL,
     resolution  text   NOT NULL,
+    note        text   NOT NULL,
+    resolved_by text   NOT NULL,
     PRIMARY KEY (app_id, id)
 );
+CREATE INDEX reviews_opened ON reviews (app_id, opened_at DESC, id DESC);
 -- One open review per kind and subject, however often its cause repeats.
 CREATE UNIQUE INDEX reviews_open ON reviews (app_id, kind, subject_id) WHERE resolved_at = 0;
 

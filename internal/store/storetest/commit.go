@@ -18,9 +18,6 @@ var commitTests = map[string]func(*testing.T, *bundle){
 	"ACancelledCommitLeavesNothing":           aCancelledCommitLeavesNothing,
 	"RefundsBeyondThePaidAmountAreImpossible": refundsBeyondThePaidAmountAreImpossible,
 	"AmountsMustBePositive":                   amountsMustBePositive,
-	"AReviewIsOpenedOnceWithOneEvent":         aReviewIsOpenedOnceWithOneEvent,
-	"AReviewOpensAgainAfterItWasResolved":     aReviewOpensAgainAfterItWasResolved,
-	"OpenReviewsAreCountedByKind":             openReviewsAreCountedByKind,
 }
 
 // everything is a change that writes to every table.
@@ -134,34 +131,4 @@ func amountsMustBePositive(t *testing.T, b *bundle) {
 		p.Amount = amount
 		b.refused(created(p), nil)
 	}
-}
-
-func aReviewIsOpenedOnceWithOneEvent(t *testing.T, b *bundle) {
-	b.endpoint("whe_1")
-	b.commit(review("rvw_1", "pay_1"))
-	b.commit(review("rvw_2", "pay_1"))
-	b.commit(review("rvw_3", "pay_2"))
-	sizes := b.sizes()
-	if sizes["reviews"] != 2 || sizes["events"] != 2 || sizes["webhooks"] != 2 || sizes["enqueued"] != 2 {
-		t.Errorf("rows: %v; want two of each: a review for each subject", sizes)
-	}
-}
-
-func aReviewOpensAgainAfterItWasResolved(t *testing.T, b *bundle) {
-	b.commit(review("rvw_1", "pay_1"))
-	b.exec(`UPDATE reviews SET resolved_at = 1, resolution = 'done'`)
-	b.commit(review("rvw_2", "pay_1"))
-	if sizes := b.sizes(); sizes["reviews"] != 2 || sizes["events"] != 2 {
-		t.Errorf("rows: %v", sizes)
-	}
-}
-
-func openReviewsAreCountedByKind(t *testing.T, b *bundle) {
-	b.commit(review("rvw_1", "pay_1"))
-	b.commit(review("rvw_2", "pay_2"))
-	late := review("rvw_3", "pay_1")
-	late.Reviews[0].Kind = payment.ReviewLatePaid
-	b.commit(late)
-	b.exec(`UPDATE reviews SET resolved_at = 1 WHERE id = 'rvw_2'`)
-	same(t, "counts", must(b.OpenReviews(t.Context()))(t), map[payment.ReviewKind]int64{payment.ReviewMismatch: 1, payment.ReviewLatePaid: 1})
 }

@@ -42,7 +42,7 @@ func created(p *payment.Payment) *payment.Change {
 // paid moves p to succeeded and returns everything that goes with it.
 func paid(p *payment.Payment) *payment.Change {
 	a := p.Current()
-	a.Status, a.TransactionID, a.PlacingUntil = payment.AttemptPaid, "42"+a.TradeNo, time.Time{}
+	a.Status, a.TransactionID, a.PlacingUntil, a.Late = payment.AttemptPaid, "42"+a.TradeNo, time.Time{}, true
 	p.Status, p.AmountPaid, p.PaidAt = payment.Succeeded, p.Amount, epoch.Add(time.Minute)
 	p.Sequence++
 	p.Version++

@@ -152,9 +152,27 @@ func reviewsArePagedAndFiltered(t *testing.T, b *bundle) {
 		ID: "rvw_1", AppID: appID, AccountID: accountID, Kind: payment.ReviewMismatch, SubjectID: "pay_1", Summary: "look", Evidence: []byte(`{"a":1}`),
 		OpenedAt: epoch, ResolvedAt: time.UnixMilli(5).UTC(), Resolution: "refunded by hand",
 	})
-	open, next, err := b.Reviews(t.Context(), payment.ReviewFilter{AppID: appID, OpenOnly: true}, payment.Page{Limit: 2})
-	if err != nil || len(open) != 2 || open[0].ID != "rvw_2" || open[1].ID != "rvw_0" || next != "" {
-		t.Error(open, next, err)
+	for _, test := range []struct {
+		filter payment.ReviewFilter
+		want   []string
+	}{
+		{payment.ReviewFilter{State: payment.ReviewOpen}, []string{"rvw_2", "rvw_0"}},
+		{payment.ReviewFilter{State: payment.ReviewResolved}, []string{"rvw_1"}},
+		{payment.ReviewFilter{SubjectID: "pay_2"}, []string{"rvw_2"}},
+		{payment.ReviewFilter{Kind: payment.ReviewMismatch}, []string{"rvw_2", "rvw_1", "rvw_0"}},
+		{payment.ReviewFilter{Kind: payment.ReviewLatePaid}, nil},
+		{payment.ReviewFilter{ID: "rvw_0", State: payment.ReviewOpen, SubjectID: "pay_0"}, []string{"rvw_0"}},
+	} {
+		test.filter.AppID = appID
+		all, next, err := b.Reviews(t.Context(), test.filter, payment.Page{Limit: 3})
+		if err != nil || next != "" {
+			t.Error(next, err)
+		}
+		var ids []string
+		for _, v := range all {
+			ids = append(ids, v.ID)
+		}
+		same(t, fmt.Sprintf("%+v", test.filter), ids, test.want)
 	}
 	ofNobody := review("rvw_9", "EV-1")
 	ofNobody.Reviews[0].AppID = ""
