@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -144,8 +143,7 @@ func startWeChat(t *testing.T) *channeltest.Bench {
 	}
 }
 
-// weChatFaults crosses the operations with what can go wrong with each. Those that move nothing need only the
-// kinds of what can go wrong; those that do need every one.
+// weChatFaults crosses every operation with everything that can go wrong with it.
 func weChatFaults() []channeltest.Fault {
 	unknown := []payment.Outcome{payment.Unknown}
 	notDone := []payment.Outcome{payment.Unknown, payment.Retry}
@@ -170,18 +168,19 @@ func weChatFaults() []channeltest.Fault {
 		{"Truncate", map[string]any{"effect": "truncate"}, true, unknown},
 		{"HTMLExecuted", map[string]any{"effect": "html", "executed": true}, true, unknown},
 		{"HTMLNotExecuted", map[string]any{"effect": "html"}, false, unknown},
+		{"NoContentExecuted", map[string]any{"effect": "html", "status": 204, "executed": true}, true, unknown},
+		{"NoContentNotExecuted", map[string]any{"effect": "html", "status": 204}, false, unknown},
 		{"NotEnough", map[string]any{"effect": "status", "status": 403, "code": "NOT_ENOUGH"}, false, []payment.Outcome{payment.Retry}},
 		{"NoAuth", map[string]any{"effect": "status", "status": 403, "code": "NO_AUTH"}, false, []payment.Outcome{payment.Refused}},
 	}
 	var all []channeltest.Fault
 	for _, operation := range []string{"place", "query", "close", "refund", "query refund"} {
 		for _, r := range rules {
-			moves := operation == "place" || operation == "refund"
-			if !moves && !slices.Contains([]string{"LoseAnswer", "BadSignature", "HTMLNotExecuted", "NoAuth"}, r.name) {
-				continue
-			}
 			all = append(all, channeltest.Fault{Name: r.name, Operation: operation, Rule: r.rule, Executed: r.executed, Allowed: r.allowed})
 		}
+		all = append(all, channeltest.Fault{
+			Name: "Timeout", Operation: operation, Rule: map[string]any{"effect": "delay", "delay": "2s"}, Within: 1500 * time.Millisecond, Allowed: unknown,
+		})
 	}
 	return all
 }

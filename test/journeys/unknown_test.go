@@ -53,52 +53,6 @@ func (w *world) notNotified(p *client.Payment) {
 	}
 }
 
-func TestAnUnknownOutcomeAtPrepayIsSettledByRepeating(t *testing.T) {
-	onBoth(t, func(t *testing.T, e engine) {
-		w := open(t, e)
-		faults := []object{
-			{"effect": "lose_answer"},
-			{"effect": "lose_request"},
-			{"effect": "status", "status": 500, "executed": true},
-			{"effect": "status", "status": 502},
-			{"effect": "bad_signature"},
-			{"effect": "stale_timestamp"},
-			{"effect": "unknown_serial"},
-			{"effect": "truncate"},
-			{"effect": "html", "executed": true},
-		}
-		for _, fault := range faults {
-			name := fmt.Sprint(fault)
-			fault["operation"], fault["times"] = "prepay", lost
-			w.provider.fault(fault)
-			request := order(100)
-			unknown, err := w.once.CreatePayment(t.Context(), request)
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			if unknown.Status != client.PaymentProcessing || unknown.Credential != nil {
-				t.Fatalf("%s: the payment is %s with credential %v", name, unknown.Status, unknown.Credential)
-			}
-			known, err := w.once.CreatePayment(t.Context(), request)
-			if err != nil {
-				t.Fatalf("%s: repeated: %v", name, err)
-			}
-			if known.Status != client.PaymentPending || known.ID != unknown.ID || known.TradeNo != unknown.TradeNo || known.Credential == nil {
-				t.Fatalf("%s: repeated, %s (%s) became %s (%s), %s", name, unknown.ID, unknown.TradeNo, known.ID, known.TradeNo, known.Status)
-			}
-			if n := len(w.provider.journal("operation", "prepay", "out_trade_no", known.TradeNo)); n != lost+1 {
-				t.Errorf("%s: the provider has seen %d requests, want %d", name, n, lost+1)
-			}
-			w.provider.pays(known.TradeNo)
-			w.inbox.wait(client.EventPaymentSucceeded, known.ID)
-		}
-		if books := w.provider.books(); books.Orders != len(faults) {
-			t.Errorf("the provider has %d orders for %d payments", books.Orders, len(faults))
-		}
-		w.reconcile()
-	})
-}
-
 func TestASingleLostAnswerIsNotNoticed(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine) {
 		w := open(t, e)

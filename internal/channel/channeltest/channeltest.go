@@ -2,6 +2,7 @@
 package channeltest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type Fault struct {
 	Rule      map[string]any // in the simulator's words
 	Executed  bool           // the provider carries the request out
 	Allowed   []payment.Outcome
+	Within    time.Duration // how long the caller waits; 0: for as long as it takes
 }
 
 // Bench is a simulator with one merchant's account.
@@ -277,35 +279,43 @@ func (s *suite) fault(t *testing.T, f Fault) {
 	}
 	p, a := s.order(t, s.Products[0])
 	var refund *payment.Refund
-	var call func() error
+	var call func(context.Context) error
 	switch f.Operation {
 	case "place":
-		call = func() error { _, err := provider.Place(t.Context(), p, a); return err }
+		call = func(ctx context.Context) error { _, err := provider.Place(ctx, p, a); return err }
 	case "query":
 		s.place(t, p)
-		call = func() error { _, err := provider.QueryOrder(t.Context(), a); return err }
+		call = func(ctx context.Context) error { _, err := provider.QueryOrder(ctx, a); return err }
 	case "close":
 		s.place(t, p)
-		call = func() error { return provider.CloseOrder(t.Context(), a) }
+		call = func(ctx context.Context) error { return provider.CloseOrder(ctx, a) }
 	case "refund":
 		p, _ = s.paid(t)
 		a, refund = p.Current(), s.refundOf(p, 1, 100)
-		call = func() error { _, err := provider.CreateRefund(t.Context(), p, refund); return err }
+		call = func(ctx context.Context) error { _, err := provider.CreateRefund(ctx, p, refund); return err }
 	case "query refund":
 		p, _ = s.paid(t)
 		a, refund = p.Current(), s.refundOf(p, 1, 100)
 		if _, err := provider.CreateRefund(t.Context(), p, refund); err != nil {
 			t.Fatal(err)
 		}
-		call = func() error { _, err := provider.QueryRefund(t.Context(), refund); return err }
+		call = func(ctx context.Context) error { _, err := provider.QueryRefund(ctx, refund); return err }
 	default:
 		t.Fatalf("no operation %q", f.Operation)
 	}
 	heal := s.Break(t, a.TradeNo, f)
-	err = call()
+	ctx := t.Context()
+	if f.Within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.Within)
+		defer cancel()
+	}
+	err = call(ctx)
 	heal()
 	outcome(t, err, f.Allowed...)
-	s.truth(t, f, a, refund)
+	if f.Within == 0 { // of what the caller did not wait for, more may come
+		s.truth(t, f, a, refund)
+	}
 }
 
 // truth compares what the provider has done with what the fault says it did.
