@@ -44,7 +44,7 @@ type entry struct {
 }
 
 // claim is something that one change only can have: the next version of a payment, the number of an order, the id of a
-// notification. Changes with a claim to the same thing never share a group, so that each sees what the one before did.
+// notification, the end of a review. Changes with a claim to the same thing never share a group, so that each sees what the one before did.
 type claim struct {
 	key     string
 	version int64
@@ -53,6 +53,9 @@ type claim struct {
 
 func claims(c *payment.Change) []claim {
 	var all []claim
+	if v := c.Resolved; v != nil {
+		all = append(all, claim{key: key("review", v.AppID, v.ID), version: 1, taken: payment.ErrResolved})
+	}
 	if n := c.Notice; n != nil {
 		all = append(all, claim{key: key("notice", n.AccountID, n.NotificationID), version: 1, taken: payment.ErrDuplicate})
 	}
