@@ -45,7 +45,8 @@ func lateAsked(t *testing.T) (*bundle, *payment.Payment, *payment.Review) {
 	p := b.closed()
 	b.provider.payLate(p.Current().TradeNo)
 	b.notify("late", p, payment.Applied)
-	return b, p, b.open()
+	v := b.open()
+	return b, p, v
 }
 
 func TestReviewOfLateMoney(t *testing.T) {

@@ -25,7 +25,8 @@ func twoProducts(t *testing.T, policy payment.LatePolicy) (b *bundle, p *payment
 	b.provider.mu.Lock()
 	defer b.provider.mu.Unlock()
 	b.provider.orders[second.TradeNo] = &order{tradeNo: second.TradeNo, appID: second.MerchantAppID, amount: p.Amount, state: payment.OrderUnpaid}
-	return b, b.load(p)
+	p = b.load(p)
+	return b, p
 }
 
 // payOrder lets the payer pay one of the orders, and the provider tell of it.
