@@ -18,21 +18,30 @@ const (
 // out_trade_no.
 var ErrNotPaid = errors.New("wechatpay: not paid")
 
+// errOtherPrice is an order that has the number and not the price: neither goods nor a reverse may follow from it.
+var errOtherPrice = fmt.Errorf("%w: the order under this out_trade_no has another price", ErrMalformed)
+
 // PayByCode takes the money of one payment code and stays until it is known what became of it: it asks every 5
 // seconds while the payer types the password, and reverses the order after about 30. It may take a minute and more;
 // ctx bounds it.
 //
 // A nil error means paid: hand over the goods. [OutcomeRefused], and [ErrNotPaid] in particular, means that no money
 // was taken, or that it goes back; [OutcomeRetry], that nothing was done yet. [OutcomeUnknown] means that the order could not be reversed in time: repeat
-// [Client.ReverseOrder] until it is.
+// [Client.ReverseOrder] until it is; or that an order of another price has the number, which a person must look at.
+//
+// A refusal that says the number is in use is believed only once a query does not say paid: a till that was restarted
+// takes the same payment up again.
 func (c *Client) PayByCode(ctx context.Context, request CodePayRequest) (*Order, error) {
 	const name = "pay by code"
 	order, err := c.CodePay(ctx, request)
+	if OutcomeOf(err) == OutcomeRefused && isNumberInUse(err) {
+		order, err = c.orderBefore(ctx, &request, err)
+	}
 	if err != nil && OutcomeOf(err) != OutcomeUnknown {
 		return nil, err
 	}
 	for range codePayQueries {
-		if end, err := codePayEnd(order); end {
+		if end, err := request.end(order); end {
 			return paidOrNot(name, order, err)
 		}
 		if !wait(ctx, codePayQueryEvery) {
@@ -42,16 +51,38 @@ func (c *Client) PayByCode(ctx context.Context, request CodePayRequest) (*Order,
 			order = nil // asked again: an order that is not there may still arrive
 		}
 	}
-	if end, err := codePayEnd(order); end {
+	if end, err := request.end(order); end {
 		return paidOrNot(name, order, err)
 	}
 	return c.reverseToTheEnd(ctx, name, request)
 }
 
-// codePayEnd reports whether the order is decided; a non-nil error is why it is not paid.
-func codePayEnd(order *Order) (bool, error) {
+// isNumberInUse tells a refusal that is about an earlier request under the number, which may have been paid.
+func isNumberInUse(err error) bool {
+	provider, ok := errors.AsType[*Error](err)
+	return ok && (provider.OrderPaid() || provider.ParametersDiffer() || provider.Code == CodeOutTradeNoUsed)
+}
+
+// orderBefore is the order that a refused number has. The refusal stands if there is none.
+func (c *Client) orderBefore(ctx context.Context, request *CodePayRequest, refusal error) (*Order, error) {
+	order, err := c.QueryOrderByOutTradeNo(ctx, request.OutTradeNo)
+	switch {
+	case err == nil:
+		return order, nil
+	case OutcomeOf(err) == OutcomeRefused:
+		return nil, refusal
+	}
+	return nil, failed("pay by code", OutcomeUnknown, errors.Unwrap(refusal))
+}
+
+// end reports whether the order is decided; a non-nil error is why it is not the payment asked for.
+func (r *CodePayRequest) end(order *Order) (bool, error) {
 	if order == nil {
 		return false, nil
+	}
+	isPaid := order.TradeState == TradeStateSuccess || order.TradeState == TradeStateRefund
+	if total := order.Amount.Total; total != r.Amount.Total && (isPaid || total != 0) {
+		return true, errOtherPrice
 	}
 	switch order.TradeState {
 	case TradeStateSuccess, TradeStateRefund:
@@ -64,7 +95,10 @@ func codePayEnd(order *Order) (bool, error) {
 }
 
 func paidOrNot(name string, order *Order, notPaid error) (*Order, error) {
-	if notPaid != nil {
+	switch {
+	case errors.Is(notPaid, errOtherPrice):
+		return nil, failed(name, OutcomeUnknown, notPaid)
+	case notPaid != nil:
 		return nil, failed(name, OutcomeRefused, notPaid)
 	}
 	return order, nil
@@ -85,7 +119,7 @@ func (c *Client) reverseToTheEnd(ctx context.Context, name string, request CodeP
 		}
 		order, queryErr := c.QueryOrderByOutTradeNo(ctx, request.OutTradeNo)
 		if queryErr == nil {
-			if end, notPaid := codePayEnd(order); end {
+			if end, notPaid := request.end(order); end {
 				return paidOrNot(name, order, notPaid)
 			}
 		}

@@ -179,6 +179,10 @@ func codepay(status int, body string) step { return step{"codepay", status, body
 func query(state TradeState) step          { return step{"query", 200, codePayAnswer(state)} }
 func queryRefused(status int) step         { return step{"query", status, `{"code":"ORDER_NOT_EXIST"}`} }
 
+func otherPrice(state TradeState) string {
+	return strings.Replace(codePayAnswer(state), `"total":100`, `"total":1`, 1)
+}
+
 const systemError = `{"code":"SYSTEM_ERROR"}`
 
 // What PayByCode asks, when, and what it makes of the answers.
@@ -229,6 +233,46 @@ func TestPayByCode(t *testing.T) {
 				{"reverse", 404, `{"code":"ORDER_NOT_EXIST"}`},
 			},
 			false, OutcomeRefused, true, 30 * time.Second,
+		},
+		{
+			"PaidBeforeTheRestart", // of the till, which takes the payment up again under its number
+			[]step{codepay(400, `{"code":"ORDERPAID"}`), query(TradeStateSuccess)},
+			true, 0, false, 0,
+		},
+		{
+			"PaidBeforeTheRestartWithAnotherCode",
+			[]step{codepay(403, `{"code":"OUT_TRADE_NO_USED"}`), query(TradeStateUserPaying), query(TradeStateSuccess)},
+			true, 0, false, 5 * time.Second,
+		},
+		{
+			"NumberInUseThatNoOrderHasIsRefused",
+			[]step{codepay(403, `{"code":"OUT_TRADE_NO_USED"}`), queryRefused(404)},
+			false, OutcomeRefused, false, 0,
+		},
+		{
+			"NumberInUseOfAFailedPaymentIsRefused",
+			[]step{codepay(403, `{"code":"OUT_TRADE_NO_USED"}`), query(TradeStatePayError)},
+			false, OutcomeRefused, true, 0,
+		},
+		{
+			"NumberInUseWhoseQueryIsLostIsAskedAgain",
+			[]step{codepay(400, `{"code":"ORDERPAID"}`), {"query", 500, systemError}, query(TradeStateSuccess)},
+			true, 0, false, 5 * time.Second,
+		},
+		{
+			"PaidAtAnotherPriceIsUnknown",
+			[]step{codepay(500, systemError), {"query", 200, otherPrice(TradeStateSuccess)}},
+			false, OutcomeUnknown, false, 5 * time.Second,
+		},
+		{
+			"AnOrderOfAnotherPriceIsNotReversed",
+			[]step{codepay(403, `{"code":"OUT_TRADE_NO_USED"}`), {"query", 200, otherPrice(TradeStateUserPaying)}},
+			false, OutcomeUnknown, false, 0,
+		},
+		{
+			"AnswerAtAnotherPriceIsUnknown",
+			[]step{codepay(200, otherPrice(TradeStateSuccess))},
+			false, OutcomeUnknown, false, 0,
 		},
 		{
 			"ReverseThatComesToNoEndIsUnknown",
