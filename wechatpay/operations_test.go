@@ -294,6 +294,33 @@ func TestOutcomeOfErrorsByThemselves(t *testing.T) {
 	}
 }
 
+// A refund of the number is there, perhaps of an earlier try with another reason or notify_url: it was not refused.
+func TestNumberWithOtherParametersIsUnknownWhereMoneyMoves(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, func(_ *provider, w http.ResponseWriter, _ receivedRequest, _ int) {
+		w.Header().Set("Request-ID", "08C6AADAAF0120BF1F28E3BE04-268498688")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"code":"INVALID_REQUEST"}`)
+	})
+	client := clientOf(t, p)
+	for name, run := range map[string]func() error{
+		"Refund":        func() error { _, err := client.CreateRefund(t.Context(), refundRequest()); return err },
+		"ProfitSharing": func() error { _, err := client.CreateProfitSharing(t.Context(), sharingRequest()); return err },
+		"ProfitSharingReturn": func() error {
+			_, err := client.CreateProfitSharingReturn(t.Context(), sharingReturnRequest())
+			return err
+		},
+		"Unfreeze": func() error {
+			_, err := client.UnfreezeProfitSharing(t.Context(), ProfitSharingUnfreezeRequest{TransactionID: "42", OutOrderNo: "P1", Description: "d"})
+			return err
+		},
+	} {
+		if err := run(); OutcomeOf(err) != OutcomeUnknown || CodeOf(err) != CodeInvalidRequest {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 func TestPaidOrderIsRecognised(t *testing.T) {
 	t.Parallel()
 	for _, e := range []*Error{

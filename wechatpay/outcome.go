@@ -71,6 +71,19 @@ func (e *Error) outcome() Outcome {
 	return OutcomeRefused
 }
 
+// takenIsUnknown makes of unknown outcome the refusal of a number that has a refund, a sharing or a return with other
+// parameters ([Error.ParametersDiffer]): that one may be an earlier try of the same, and its money has moved.
+func takenIsUnknown(err error) error {
+	call, ok := errors.AsType[*callError](err)
+	if !ok || call.outcome != OutcomeRefused {
+		return err
+	}
+	if provider, ok := errors.AsType[*Error](err); ok && provider.ParametersDiffer() {
+		call.outcome = OutcomeUnknown
+	}
+	return err
+}
+
 // callError is what every method returns: the call, its outcome and the cause.
 type callError struct {
 	name    string

@@ -83,7 +83,7 @@ func (c *Client) profitSharingOrder(ctx context.Context, transactionID, outOrder
 		return nil
 	}
 	if err := c.do(ctx, k); err != nil {
-		return nil, notEnoughIsRefused(err)
+		return nil, takenIsUnknown(notEnoughIsRefused(err))
 	}
 	return order, nil
 }

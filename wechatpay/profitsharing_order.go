@@ -53,7 +53,7 @@ type profitSharingPartBody struct {
 
 // CreateProfitSharing asks for a sharing. The answer is normally PROCESSING: ask [Client.QueryProfitSharing] until every
 // receiver's Result is final; the sharing merchant gets no notification. The same request again returns the same
-// order.
+// order. A number that has a sharing with other parameters ([Error.ParametersDiffer]) is OutcomeUnknown: query it.
 //
 // The provider takes one request of an order at a time, at most one a second, and none in the minute after payment;
 // that refusal may be INVALID_REQUEST (订单处理中，请稍后重试). Later, the same request under the same number is right.

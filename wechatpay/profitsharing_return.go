@@ -61,7 +61,8 @@ type ProfitSharingReturn struct {
 }
 
 // CreateProfitSharingReturn asks for a return; the answer is normally final, Result says so. The same request again
-// returns the same return.
+// returns the same return. A number that has a return with other parameters ([Error.ParametersDiffer]) is
+// OutcomeUnknown: query it.
 func (c *Client) CreateProfitSharingReturn(ctx context.Context, request ProfitSharingReturnRequest) (*ProfitSharingReturn, error) {
 	const name = "create profit sharing return"
 	if err := request.validate(); err != nil {
@@ -121,7 +122,7 @@ func (c *Client) profitSharingReturn(ctx context.Context, k call, isAsked func(*
 		return nil
 	}
 	if err := c.do(ctx, k); err != nil {
-		return nil, err
+		return nil, takenIsUnknown(err)
 	}
 	return answer, nil
 }

@@ -115,7 +115,8 @@ type RefundPromotion struct {
 }
 
 // CreateRefund asks for a refund. An answer means accepted, not that the money is back: settle by
-// notification or [Client.QueryRefund]. The same request again returns the same refund.
+// notification or [Client.QueryRefund]. The same request again returns the same refund. A number that has a refund with
+// other parameters ([Error.ParametersDiffer]) is OutcomeUnknown: query it.
 func (c *Client) CreateRefund(ctx context.Context, request RefundRequest) (*Refund, error) {
 	const name = "create refund"
 	request.Amount.Currency = orDefault(request.Amount.Currency, currencyCNY)
@@ -129,9 +130,13 @@ func (c *Client) CreateRefund(ctx context.Context, request RefundRequest) (*Refu
 	if err != nil {
 		return nil, failed(name, OutcomeRefused, fmt.Errorf("encode: %w", err))
 	}
-	return c.refund(ctx, request.OutRefundNo, call{
+	refund, err := c.refund(ctx, request.OutRefundNo, call{
 		name: name, method: http.MethodPost, target: refundsTarget, body: body, write: true, timeout: c.writeTimeout,
 	})
+	if err != nil {
+		return nil, takenIsUnknown(err)
+	}
+	return refund, nil
 }
 
 // QueryRefund asks for a refund by the merchant's number (WeChat Pay APIv3, 查询单笔退款). An unknown number is
