@@ -85,6 +85,11 @@ type RefundNotification struct {
 // ParseNotification reads a payment or refund notification from the provider's request (WeChat Pay APIv2, 支付结果通知, 退款结果通知): body
 // limit, form, then the signature, or for refunds, which have none, the decryption. It consumes the body.
 //
+// The text that is signed does not show where a value ends: whoever may choose the Attach of an order could cut its genuine
+// notification into other fields, with another order and price, under the same signature. So a notification with a value that
+// holds another of its fields, such as "&total_fee=1", is refused, the genuine one too: keep what others write out of Attach, or
+// encode it. [Client.QueryOrder] tells about such an order.
+//
 // The server's read timeouts bound a slow sender. Answer with [AnswerNotification], after the notification is stored and within
 // five seconds.
 func (c *Client) ParseNotification(r *http.Request) (*Notification, error) {
@@ -117,6 +122,9 @@ func (c *Client) parseNotification(body []byte) (*Notification, error) {
 	}
 	if err := c.key.verify(fields); err != nil {
 		return nil, err
+	}
+	if fields.readsTwoWays() {
+		return nil, fmt.Errorf("%w: a value holds another field of the message, so that the signature fits other fields too", wechatpay.ErrSignature)
 	}
 	if fields["mch_id"] != c.mchID {
 		return nil, fmt.Errorf("%w: for another merchant", wechatpay.ErrMalformed)

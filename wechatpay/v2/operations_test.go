@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -261,6 +262,43 @@ func TestNotificationsThatAreRefused(t *testing.T) {
 	other.APIv2Key = strings.Repeat("k", 32)
 	if _, err := newClient(t, other).ParseNotification(notificationRequest(refund.XML)); !errors.Is(err, wechatpay.ErrDecrypt) {
 		t.Errorf("another key: got %v", err)
+	}
+}
+
+// The signature's text does not show where a value ends: who may write the attach of an order of one fen can cut a genuine
+// notification into other fields, without the key.
+func TestNotificationThatCanBeCutIntoOtherFieldsIsRefused(t *testing.T) {
+	t.Parallel()
+	genuine := Fields{
+		"appid": testAppID, "attach": "a&mch_id=" + testMchID + "&out_trade_no=VICTIM&result_code=SUCCESS&return_code=SUCCESS&total_fee=9900&transaction_id=42&z=",
+		"bank_type": "OTHERS", "cash_fee": "1", "mch_id": testMchID, "nonce_str": "n", "out_trade_no": "MINE", "result_code": "SUCCESS",
+		"return_code": "SUCCESS", "total_fee": "1", "transaction_id": "4200002222202406011234567893",
+	}
+	text := func(f Fields) string {
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(f)) {
+			parts = append(parts, name+"="+f[name])
+		}
+		return strings.Join(parts, "&")
+	}
+	forged := Fields{
+		"appid": testAppID, "attach": "a", "mch_id": testMchID, "out_trade_no": "VICTIM", "result_code": "SUCCESS", "return_code": "SUCCESS",
+		"total_fee": "9900", "transaction_id": "42",
+	}
+	_, rest, _ := strings.Cut(text(genuine), "&z=")
+	forged["z"] = rest
+	if text(forged) != text(genuine) || len(genuine["attach"]) > 127 {
+		t.Fatalf("the texts differ, or no order can have the attach:\n%s\n%s", text(forged), text(genuine))
+	}
+	forged["sign"] = signed(genuine)["sign"] // the provider's
+	n, err := newClient(t, testConfig(newProvider(t, nil))).ParseNotification(notificationRequest(writeXML(forged)))
+	if !errors.Is(err, wechatpay.ErrSignature) {
+		t.Errorf("got %v, %v", n, err)
+	}
+	harmless := maps.Clone(genuine)
+	harmless["attach"] = "shop=1&table=2"
+	if _, err := newClient(t, testConfig(newProvider(t, nil))).ParseNotification(notificationRequest(writeXML(signed(harmless)))); err != nil {
+		t.Errorf("an attach that is like a query: %v", err)
 	}
 }
 

@@ -66,6 +66,22 @@ func (k key) verify(fields Fields) error {
 	return nil
 }
 
+// readsTwoWays reports that the text that is signed could be that of other fields (WeChat Pay APIv2, 签名算法: values are not
+// escaped): whichever of them is the true one, what is a field in one of the two is inside a value in the other.
+func (f Fields) readsTwoWays() bool {
+	for _, value := range f {
+		if !strings.Contains(value, "&") {
+			continue
+		}
+		for name := range f {
+			if strings.Contains(value, "&"+name+"=") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // newNonce is 32 characters with 128 random bits.
 func newNonce() string {
 	var random [16]byte
