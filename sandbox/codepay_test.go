@@ -270,3 +270,52 @@ func TestPaymentCodes(t *testing.T) {
 		want(t, "no order without a credential", status, 404)
 	})
 }
+
+func TestReverseOfASharingOrder(t *testing.T) {
+	t.Parallel()
+	pay := func(t *testing.T) (*sharer, string) {
+		s := setupSharing(t)
+		s.settings(object{"codepay_v3": true})
+		body := s.codepayBody("ORDER0001", s.code("success"), 1000)
+		body["settle_info"] = object{"profit_sharing": true}
+		transactionID := s.decode(s.merchant.must("POST", codepayPath, body).body)["transaction_id"].(string)
+		s.advance(time.Minute)
+		return s, transactionID
+	}
+
+	t.Run("FrozenMoneyGoesBackAndIsSharedNoMore", func(t *testing.T) {
+		t.Parallel()
+		s, transactionID := pay(t)
+		s.paid("ORDER0002", 5000) // other money, which is not this order's to give
+		want(t, "reverse", s.reverse("ORDER0001").status, 200)
+		books := s.books()
+		want(t, "frozen", books["frozen"], 0)
+		want(t, "unsettled", books["unsettled"], 4970)
+		s.shareRefused(transactionID, "SHARE1", 400, "INVALID_REQUEST", s.toPerson(100))
+		s.merchant.refused("POST", sharingPath+"orders/unfreeze", unfreezeBody(transactionID, "FREE1"), 403, "NOT_ENOUGH")
+		want(t, "left to share", s.unsplit(transactionID), 0)
+		s.advance(31 * 24 * time.Hour)
+		s.books()
+	})
+
+	t.Run("ReleasedMoneyGoesBackFromTheAvailableBalance", func(t *testing.T) {
+		t.Parallel()
+		s, transactionID := pay(t)
+		s.merchant.must("POST", sharingPath+"orders/unfreeze", unfreezeBody(transactionID, "FREE1"))
+		s.advance(time.Minute)
+		want(t, "reverse", s.reverse("ORDER0001").status, 200)
+		want(t, "balance", s.books()["balance"], 0)
+	})
+
+	t.Run("SharedMoneyCannotGoBack", func(t *testing.T) {
+		t.Parallel()
+		s, transactionID := pay(t)
+		s.paid("ORDER0002", 5000)
+		s.share(transactionID, "SHARE1", s.toPerson(100))
+		want(t, "while it is shared", s.reverse("ORDER0001").text("code"), "NOT_ENOUGH")
+		s.advance(time.Minute)
+		want(t, "after it was shared", s.reverse("ORDER0001").text("code"), "NOT_ENOUGH")
+		want(t, "state", s.query("ORDER0001")["trade_state"], "SUCCESS")
+		s.books()
+	})
+}

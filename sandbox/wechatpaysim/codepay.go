@@ -136,14 +136,23 @@ func (p *Provider) reverse(o *order) codeRefusal {
 		p.post(posting{At: now, Kind: postReverse, Ref: o.TransactionID, OutNo: o.OutTradeNo, Legs: []leg{
 			{account{o.MchID, pot}, o.Fee - o.Total}, {world(potFees), -o.Fee}, {world(potPaid), o.Total},
 		}})
+		if pot == potFrozen {
+			p.takeFrozen(o, o.Total-o.Fee)
+			p.releaseByTime(p.frozen[o.key()], now) // there is nothing left to share
+		}
 	}
 	o.State = Revoked
 	p.put(recordOrder, o.key().String(), o)
 	return ""
 }
 
-// reversalPot is where the money of a paid order still lies; false if nowhere all of it.
+// reversalPot is where the money of a paid order still lies; false if nowhere all of it. That of an order for sharing is frozen
+// until the rest is released.
 func (p *Provider) reversalPot(o *order) (pot string, ok bool) {
+	if f := p.frozen[o.key()]; f != nil {
+		pot, has := p.refundSource(o, refundRequest{})
+		return pot, has >= o.Total-o.Fee && f.Shared == 0
+	}
 	for _, pot := range []string{potUnsettled, potAvailable} {
 		if p.balance(o.MchID, pot) >= o.Total-o.Fee {
 			return pot, true

@@ -279,11 +279,17 @@ func checkFieldsV2(message v2Message, fields []v2Field) *v2Error {
 		if utf8.RuneCountInString(value) > f.most {
 			return &v2Error{v2ParamError, f.name + "参数长度有误"}
 		}
-		if n, err := strconv.ParseInt(value, 10, 64); f.number && (err != nil || n < 0 || n > amountMax) {
+		if f.number && !isNumberV2(value) {
 			return &v2Error{v2ParamError, f.name + "参数格式有误"}
 		}
 	}
 	return nil
+}
+
+// isNumberV2 tells an amount in fen or a count: no sign and no zeros in front, so that each has one spelling.
+func isNumberV2(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 63)
+	return err == nil && n <= amountMax && strconv.FormatUint(n, 10) == text
 }
 
 // replyV2 writes an answer and signs it as the request was signed, if it was taken.
