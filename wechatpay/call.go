@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,8 @@ const (
 
 	headerLanguage       = "Accept-Language"
 	headerIdempotencyKey = "Idempotency-Key"
+	// headerOtherIdempotencyKey is none of the provider's, but [http.Transport] knows it.
+	headerOtherIdempotencyKey = "X-Idempotency-Key"
 )
 
 // call is one request of the protocol, repeated with the same bytes until it is done, refused or out of
@@ -169,10 +172,21 @@ func (c *Client) newRequest(ctx context.Context, k *call, host *host) (*http.Req
 		header[headerSerial] = values[4:5:5]
 	}
 	maps.Copy(header, k.header)
-	if len(header[headerIdempotencyKey]) > 0 {
-		request.GetBody = nil // or the transport sends it again by itself, with a nonce that was used before
+	for _, name := range [...]string{headerIdempotencyKey, headerOtherIdempotencyKey} {
+		hideFromTransport(header, name)
 	}
 	return request, nil
+}
+
+// hideFromTransport spells a header in small letters, which are the same name on the wire. Under the usual spelling
+// [http.Transport] takes it, even without a value, for leave to send the request again by itself when a kept connection breaks: a
+// try that is not counted, of a write perhaps, with a nonce that was used before.
+func hideFromTransport(header http.Header, name string) {
+	values := header[name]
+	delete(header, name)
+	if len(values) > 0 {
+		header[strings.ToLower(name)] = values
+	}
 }
 
 // sendOnce is the empty body of a GET. Without any body, [http.Transport] sends a GET again by itself when a

@@ -166,31 +166,42 @@ func TestDoRepeatsWhatMayBeRepeated(t *testing.T) {
 	}
 }
 
-// A kept connection that breaks must not make the transport send a keyed request again by itself.
+// A kept connection that breaks must not make the transport send a request again by itself, whatever it takes for a key.
 func TestKeyedRequestOnABrokenConnectionIsSignedAnew(t *testing.T) {
 	t.Parallel()
-	p := newProvider(t, func(p *provider, w http.ResponseWriter, _ receivedRequest, n int) {
-		if n == 2 {
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
+	for name, c := range map[string]Request{
+		"Key":        {Method: "POST", Body: struct{}{}, Header: http.Header{"Idempotency-Key": {"K1"}}},
+		"OtherKey":   {Method: "POST", Body: struct{}{}, Header: http.Header{"X-Idempotency-Key": {"K1"}}},
+		"KeyOfNone":  {Method: "POST", Body: struct{}{}, Header: http.Header{"idempotency-key": nil}},
+		"NoBody":     {Method: "DELETE", Header: http.Header{"Idempotency-Key": {"K1"}}},
+		"NoBodyPost": {Method: "POST", Header: http.Header{"Idempotency-Key": {"K1"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProvider(t, func(p *provider, w http.ResponseWriter, _ receivedRequest, n int) {
+				if n == 2 {
+					conn, _, err := http.NewResponseController(w).Hijack()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					_ = conn.Close()
+					return
+				}
+				p.reply(w, 204, "")
+			})
+			client := clientOf(t, p)
+			c.Path, c.Repeatable = "/v3/x", true
+			for range 2 {
+				if err := client.Do(t.Context(), c, nil); err != nil {
+					t.Fatal(err)
+				}
 			}
-			_ = conn.Close()
-			return
-		}
-		p.reply(w, 204, "")
-	})
-	client := clientOf(t, p)
-	request := Request{Method: "POST", Path: "/v3/x", Body: struct{}{}, Repeatable: true, Header: http.Header{"Idempotency-Key": {"K1"}}}
-	for range 2 {
-		if err := client.Do(t.Context(), request, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	requests := p.received()
-	if len(requests) != 3 || requests[1].authorization["nonce_str"] == requests[2].authorization["nonce_str"] {
-		t.Errorf("got %d requests, or a nonce was used twice", len(requests))
+			requests := p.received()
+			if len(requests) != 3 || requests[1].authorization["nonce_str"] == requests[2].authorization["nonce_str"] {
+				t.Errorf("got %d requests, or a nonce was used twice", len(requests))
+			}
+		})
 	}
 }
 
