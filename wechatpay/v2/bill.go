@@ -42,7 +42,7 @@ func (c *Client) DownloadBill(ctx context.Context, request wechatpay.TradeBillRe
 		"bill_date": day.Format("20060102"), "bill_type": orDefault(request.BillType, wechatpay.BillTypeAll), "tar_type": request.TarType,
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.billTimeout)
-	bill, err := c.openBill(ctx, call{name: name, path: "/pay/downloadbill", fields: fields})
+	bill, err := c.openBill(ctx, call{name: name, path: "/pay/downloadbill", bill: true, fields: fields})
 	if err != nil {
 		cancel()
 		return nil, err

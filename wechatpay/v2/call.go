@@ -38,6 +38,9 @@ type call struct {
 	once bool
 	// unsigned marks a call whose answer carries no signature by the provider's documents.
 	unsigned bool
+	// bill marks a download, whose refusals name their code without a signature (error_code). Elsewhere what is not signed has no code
+	// to act on.
+	bill bool
 	// topUp marks a call that NOTENOUGH does not refuse: the merchant tops up and repeats the same number.
 	topUp bool
 	// decode reads a verified answer of success. Nil: success is all there is to know.
@@ -158,9 +161,11 @@ func (c *Client) take(k *call, status int, body []byte) *failure {
 		return &failure{outcome: wechatpay.OutcomeUnknown, repeat: true, err: fmt.Errorf("answer: %w", err)}
 	}
 	if fields["return_code"] != codeSuccess {
-		return k.answerFailure(&Error{
-			Status: status, ReturnCode: fields["return_code"], ReturnMsg: fields["return_msg"], Code: normalCode(fields["error_code"]), Description: fields["return_msg"],
-		})
+		refusal := &Error{Status: status, ReturnCode: fields["return_code"], ReturnMsg: fields["return_msg"], Description: fields["return_msg"]}
+		if k.bill {
+			refusal.Code = normalCode(fields["error_code"])
+		}
+		return k.answerFailure(refusal)
 	}
 	if err := c.verifyAnswer(k, fields); err != nil {
 		return &failure{outcome: wechatpay.OutcomeUnknown, repeat: true, err: fmt.Errorf("answer: %w", err)}

@@ -59,7 +59,7 @@ type Error struct {
 	ReturnCode string
 	// ReturnMsg is the provider's text with ReturnCode.
 	ReturnMsg string
-	// Code is err_code (a bill's error_code), with the spellings of other pages brought to the one of the constants.
+	// Code is err_code (of a bill error_code, which is not signed), with the spellings of other pages brought to the one of the constants.
 	Code string
 	// Description is err_code_des, the provider's text for people.
 	Description string

@@ -355,3 +355,26 @@ func TestMicroPayThatNeverArrivedIsNotPaid(t *testing.T) {
 		}
 	})
 }
+
+// What an answer without a signature names as its code decides nothing.
+func TestCodeThatIsNotSignedEndsNothing(t *testing.T) {
+	t.Parallel()
+	unsigned := func(code string) Fields { return Fields{"return_code": "FAIL", "return_msg": "x", "error_code": code} }
+	client := newClient(t, testConfig(newProvider(t, func(request, int) (Fields, error) { return unsigned("ORDERCLOSED"), nil })))
+	if err := client.CloseOrder(t.Context(), "VEC1"); err == nil || CodeOf(err) != "" {
+		t.Errorf("close: got %v", err)
+	}
+	inBubble(t, func(r request, _ int) (Fields, error) {
+		switch r.path {
+		case pathMicroPay:
+			return nil, errLost
+		case pathReverse:
+			return unsigned("ORDERNOTEXIST"), nil
+		}
+		return refused(r, "ORDERNOTEXIST"), nil
+	}, func(t *testing.T, _ *provider, client *Client) {
+		if _, err := client.MicroPayToEnd(t.Context(), microPayRequest()); OutcomeOf(err) != wechatpay.OutcomeUnknown {
+			t.Errorf("pay: got %v", err)
+		}
+	})
+}
