@@ -3,6 +3,7 @@ package wechatpay
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -26,8 +27,14 @@ func (c *Client) CloseOrder(ctx context.Context, outTradeNo string) error {
 		name: name, method: http.MethodPost, write: true, timeout: c.writeTimeout, body: body,
 		target: c.transactionsTarget() + "out-trade-no/" + url.PathEscape(outTradeNo) + "/close",
 	})
-	if CodeOf(err) == CodeOrderClosed { // older pages answer so where newer ones answer 204
+	if isClosed(err) {
 		return nil
 	}
 	return err
+}
+
+// isClosed tells the refusal that older pages answer with where newer ones answer 204. Other answers with its code prove nothing.
+func isClosed(err error) bool {
+	provider, ok := errors.AsType[*Error](err)
+	return ok && provider.Code == CodeOrderClosed && provider.Status >= 400 && provider.Status < 500
 }

@@ -58,7 +58,7 @@ func (c *Client) CloseCombineOrder(ctx context.Context, request CombineCloseRequ
 		name: name, method: http.MethodPost, write: true, timeout: c.writeTimeout, body: body,
 		target: combineTarget + "out-trade-no/" + url.PathEscape(string(request.CombineOutTradeNo)) + "/close",
 	})
-	if CodeOf(err) == CodeOrderClosed { // older pages answer so where newer ones answer 204
+	if isClosed(err) {
 		return nil
 	}
 	return err

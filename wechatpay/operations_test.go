@@ -321,6 +321,19 @@ func TestNumberWithOtherParametersIsUnknownWhereMoneyMoves(t *testing.T) {
 	}
 }
 
+func TestServerErrorDoesNotCloseAnOrder(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusFound, http.StatusInternalServerError} {
+		p := newProvider(t, func(_ *provider, w http.ResponseWriter, _ receivedRequest, _ int) { refuse(w, status, "ORDER_CLOSED") })
+		client := clientOf(t, p)
+		for _, err := range []error{client.CloseOrder(t.Context(), "VEC001"), client.CloseCombineOrder(t.Context(), combineCloseRequest())} {
+			if err == nil || OutcomeOf(err) != OutcomeUnknown {
+				t.Errorf("%d: got %v", status, err)
+			}
+		}
+	}
+}
+
 func TestPaidOrderIsRecognised(t *testing.T) {
 	t.Parallel()
 	for _, e := range []*Error{
