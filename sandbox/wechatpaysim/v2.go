@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -279,7 +280,7 @@ func checkFieldsV2(message v2Message, fields []v2Field) *v2Error {
 		if utf8.RuneCountInString(value) > f.most {
 			return &v2Error{v2ParamError, f.name + "参数长度有误"}
 		}
-		if f.number && !isNumberV2(value) {
+		if f.number && !isNumberV2(value) || f.own && !isOwnNumberV2(value) {
 			return &v2Error{v2ParamError, f.name + "参数格式有误"}
 		}
 	}
@@ -290,6 +291,11 @@ func checkFieldsV2(message v2Message, fields []v2Field) *v2Error {
 func isNumberV2(text string) bool {
 	n, err := strconv.ParseUint(text, 10, 63)
 	return err == nil && n <= amountMax && strconv.FormatUint(n, 10) == text
+}
+
+// isOwnNumberV2 tells what a merchant may number orders and refunds with (WeChat Pay APIv2, 商户订单号, 商户退款单号).
+func isOwnNumberV2(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune(refundNoSymbols, r) })
 }
 
 // replyV2 writes an answer and signs it as the request was signed, if it was taken.

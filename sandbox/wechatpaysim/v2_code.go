@@ -4,13 +4,13 @@ import "strconv"
 
 func v2CodeOperations() []v2Operation {
 	micropay := []v2Field{
-		v2Need("body", 128), v2Need("out_trade_no", 32), v2Amount("total_fee"), v2Need("spbill_create_ip", 64), v2Need("auth_code", 128),
+		v2Need("body", 128), v2NeedOwn("out_trade_no", 32), v2Amount("total_fee"), v2Need("spbill_create_ip", 64), v2Need("auth_code", 128),
 		v2Text("attach", 127), v2Text("detail", 6000), v2Text("goods_tag", 32), v2Text("limit_pay", 32), v2Text("time_start", 14), v2Text("time_expire", 14),
 		v2Text("receipt", 8), v2Text("profit_sharing", 16), v2Text("scene_info", 256), v2Text("device_info", 32), v2Text("fee_type", 16),
 	}
 	return []v2Operation{
 		{"v2_micropay", "/pay/micropay", false, "codepay", micropay, (*Provider).microPay},
-		{"v2_reverse", "/secapi/pay/reverse", true, "", []v2Field{v2Text("transaction_id", 32), v2Text("out_trade_no", 32)}, (*Provider).reverseV2},
+		{"v2_reverse", "/secapi/pay/reverse", true, "", []v2Field{v2Text("transaction_id", 32), v2Own("out_trade_no", 32)}, (*Provider).reverseV2},
 		{"v2_authcodetoopenid", "/tools/authcodetoopenid", false, "", []v2Field{v2Need("auth_code", 128)}, (*Provider).openIDOfCode},
 	}
 }

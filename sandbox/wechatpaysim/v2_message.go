@@ -106,10 +106,18 @@ type v2Field struct {
 	most     int // characters
 	required bool
 	number   bool // fen or a count
+	own      bool // a merchant's own number of an order or a refund
 }
 
 func v2Text(name string, most int) v2Field { return v2Field{name: name, most: most} }
 func v2Need(name string, most int) v2Field { return v2Field{name: name, most: most, required: true} }
+
+// v2Own is a merchant's own number.
+func v2Own(name string, most int) v2Field { return v2Field{name: name, most: most, own: true} }
+
+func v2NeedOwn(name string, most int) v2Field {
+	return v2Field{name: name, most: most, required: true, own: true}
+}
 
 func v2Amount(name string) v2Field {
 	return v2Field{name: name, most: 10, required: true, number: true}

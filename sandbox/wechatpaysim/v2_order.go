@@ -10,15 +10,15 @@ import (
 
 func v2OrderOperations() []v2Operation {
 	unified := []v2Field{
-		v2Need("body", 128), v2Need("out_trade_no", 32), v2Amount("total_fee"), v2Need("spbill_create_ip", 64), v2Need("notify_url", 256),
+		v2Need("body", 128), v2NeedOwn("out_trade_no", 32), v2Amount("total_fee"), v2Need("spbill_create_ip", 64), v2Need("notify_url", 256),
 		v2Need("trade_type", 16), v2Text("openid", 128), v2Text("sub_openid", 128), v2Text("product_id", 32), v2Text("device_info", 32),
 		v2Text("detail", 6000), v2Text("attach", 127), v2Text("fee_type", 16), v2Text("time_start", 14), v2Text("time_expire", 14),
 		v2Text("goods_tag", 32), v2Text("limit_pay", 32), v2Text("receipt", 8), v2Text("profit_sharing", 16), v2Text("scene_info", 256),
 	}
 	return []v2Operation{
 		{"v2_unifiedorder", "/pay/unifiedorder", false, "prepay", unified, (*Provider).unifiedOrder},
-		{"v2_orderquery", "/pay/orderquery", false, "", []v2Field{v2Text("transaction_id", 32), v2Text("out_trade_no", 32)}, (*Provider).queryOrderV2},
-		{"v2_closeorder", "/pay/closeorder", false, "", []v2Field{v2Need("out_trade_no", 32)}, (*Provider).closeOrderV2},
+		{"v2_orderquery", "/pay/orderquery", false, "", []v2Field{v2Text("transaction_id", 32), v2Own("out_trade_no", 32)}, (*Provider).queryOrderV2},
+		{"v2_closeorder", "/pay/closeorder", false, "", []v2Field{v2NeedOwn("out_trade_no", 32)}, (*Provider).closeOrderV2},
 	}
 }
 

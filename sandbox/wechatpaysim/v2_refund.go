@@ -12,11 +12,11 @@ const refundsPerPageV2 = 10
 func v2RefundOperations() []v2Operation {
 	return []v2Operation{
 		{"v2_refund", "/secapi/pay/refund", true, "refund", []v2Field{
-			v2Text("transaction_id", 32), v2Text("out_trade_no", 32), v2Need("out_refund_no", 64), v2Amount("total_fee"), v2Amount("refund_fee"),
+			v2Text("transaction_id", 32), v2Own("out_trade_no", 32), v2NeedOwn("out_refund_no", 64), v2Amount("total_fee"), v2Amount("refund_fee"),
 			v2Text("refund_fee_type", 8), v2Text("refund_desc", 80), v2Text("refund_account", 30), v2Text("notify_url", 256),
 		}, (*Provider).createRefundV2},
 		{"v2_refundquery", "/pay/refundquery", false, "refund_query", []v2Field{
-			v2Text("transaction_id", 32), v2Text("out_trade_no", 32), v2Text("out_refund_no", 64), v2Text("refund_id", 32), v2Numbers("offset", 2),
+			v2Text("transaction_id", 32), v2Own("out_trade_no", 32), v2Own("out_refund_no", 64), v2Text("refund_id", 32), v2Numbers("offset", 2),
 		}, (*Provider).queryRefundV2},
 	}
 }
