@@ -59,6 +59,7 @@ func (c *Client) Echo(ctx context.Context, request EchoRequest) (*EchoResponse, 
 	k.body = body
 	var answer echoBody
 	k.decode = func(body []byte) error {
+		answer = echoBody{} // what an earlier try left is about nothing
 		if err := decodeJSON(body, &answer); err != nil {
 			return err
 		}

@@ -19,27 +19,29 @@ func (c *Client) QueryUnsplitAmount(ctx context.Context, transactionID string) (
 	if err := v.err(); err != nil {
 		return 0, failed(name, OutcomeRefused, err)
 	}
-	var answer struct {
-		TransactionID string `json:"transaction_id"`
-		UnsplitAmount *int64 `json:"unsplit_amount"`
-	}
+	var unsplit int64
 	err := c.do(ctx, call{
 		name: name, method: http.MethodGet, timeout: c.queryTimeout,
 		target: profitSharingTarget + "/transactions/" + url.PathEscape(transactionID) + "/amounts",
 		decode: func(body []byte) error {
+			var answer struct { // anew for every try
+				TransactionID string `json:"transaction_id"`
+				UnsplitAmount *int64 `json:"unsplit_amount"`
+			}
 			if err := decodeJSON(body, &answer); err != nil {
 				return err
 			}
 			if answer.TransactionID != transactionID || answer.UnsplitAmount == nil || *answer.UnsplitAmount < 0 {
 				return fmt.Errorf("%w: answer is about another order, or has no usable unsplit_amount", ErrMalformed)
 			}
+			unsplit = *answer.UnsplitAmount
 			return nil
 		},
 	})
 	if err != nil {
 		return 0, err
 	}
-	return *answer.UnsplitAmount, nil
+	return unsplit, nil
 }
 
 // QueryProfitSharingMaxRatio asks how much of an order the sub-merchant lets be shared, in 1/10000: 2000 is 20 %
@@ -53,27 +55,29 @@ func (c *Client) QueryProfitSharingMaxRatio(ctx context.Context) (int64, error) 
 	if err := v.err(); err != nil {
 		return 0, failed(name, OutcomeRefused, err)
 	}
-	var answer struct {
-		SubMchID string `json:"sub_mchid"`
-		MaxRatio *int64 `json:"max_ratio"`
-	}
+	var ratio int64
 	err := c.do(ctx, call{
 		name: name, method: http.MethodGet, timeout: c.queryTimeout,
 		target: profitSharingTarget + "/merchant-configs/" + url.PathEscape(c.sub.MchID),
 		decode: func(body []byte) error {
+			var answer struct {
+				SubMchID string `json:"sub_mchid"`
+				MaxRatio *int64 `json:"max_ratio"`
+			}
 			if err := decodeJSON(body, &answer); err != nil {
 				return err
 			}
 			if answer.SubMchID != c.sub.MchID || answer.MaxRatio == nil || *answer.MaxRatio < 0 || *answer.MaxRatio > profitSharingRatioWhole {
 				return fmt.Errorf("%w: answer is about another merchant, or has no usable max_ratio", ErrMalformed)
 			}
+			ratio = *answer.MaxRatio
 			return nil
 		},
 	})
 	if err != nil {
 		return 0, err
 	}
-	return *answer.MaxRatio, nil
+	return ratio, nil
 }
 
 // ProfitSharingLimit is how much of an order all its sharing requests together may share: total x maxRatio/10000
