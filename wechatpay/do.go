@@ -37,7 +37,7 @@ type Request struct {
 // Do makes any call of WeChat Pay APIv3, so that nothing is out of reach: signed, sent to both access points, its
 // answer verified, its errors read as those of every other method. The answer's JSON is decoded into answer, a
 // pointer. A nil answer takes any success, as of endpoints that answer 204; so does a *[json.RawMessage], which holds
-// the body or nothing. An answer 202, accepted and not final, is an *[Error] with that Status: ask again later.
+// the body or nothing. After an error, answer is as it was. An answer 202, accepted and not final, is an *[Error] with that Status: ask again later.
 //
 // Do adds nothing to the request: a Client of [Client.ForSubMerchant] sends the same as its parent. It cannot know
 // what the answer should be about: compare the numbers in it with your own. Encrypted fields of the answer are for
@@ -73,7 +73,16 @@ func decodeInto(answer any) func(body []byte) error {
 			return nil
 		}
 	}
-	return func(body []byte) error { return decodeJSON(body, &answer) } // into what the pointer in answer points to
+	to := reflect.ValueOf(answer).Elem()
+	return func(body []byte) error {
+		read := reflect.New(to.Type()) // an answer that is not accepted leaves nothing to the next
+		value := read.Interface()
+		if err := decodeJSON(body, &value); err != nil {
+			return err
+		}
+		to.Set(read.Elem())
+		return nil
+	}
 }
 
 // call checks the request and makes it ready to sign.
