@@ -46,7 +46,8 @@ type Refund struct {
 }
 
 // CreateRefund asks for a refund; it needs the merchant's certificate. An answer means accepted, not that the money is back: settle
-// by [Client.QueryRefund]. The same request again returns the same refund.
+// by [Client.QueryRefund]. The same request again returns the same refund. A refusal says that this request did nothing, not that an
+// earlier one under the number did nothing: of other parameters no code of its own tells. Query before you take another number.
 func (c *Client) CreateRefund(ctx context.Context, request RefundRequest) (*Refund, error) {
 	const name = "create refund"
 	if err := request.validate(); err != nil {
