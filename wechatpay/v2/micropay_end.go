@@ -100,6 +100,9 @@ func (c *Client) awaitPayment(ctx context.Context, request *MicroPayRequest, cau
 		if err != nil { // also of an order that does not exist: the payment may be on its way
 			continue
 		}
+		if order.TotalFee != 0 && order.TotalFee != request.TotalFee { // not said of every order that is not paid
+			return c.paid(request, order)
+		}
 		switch order.TradeState {
 		case wechatpay.TradeStateSuccess, wechatpay.TradeStateRefund:
 			return c.paid(request, order)
@@ -117,7 +120,7 @@ func isPaid(state wechatpay.TradeState) bool {
 	return state == wechatpay.TradeStateSuccess || state == wechatpay.TradeStateRefund
 }
 
-// paid refuses to call an order of another price paid, and to reverse it: a person must look.
+// paid refuses to call an order of another price paid, and to reverse it, paid or not: a person must look.
 func (c *Client) paid(request *MicroPayRequest, order *Order) (*Order, error) {
 	if err := request.isPaidBy(order); err != nil {
 		return nil, failed("micropay", wechatpay.OutcomeUnknown, err)

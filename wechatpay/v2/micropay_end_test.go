@@ -378,3 +378,22 @@ func TestCodeThatIsNotSignedEndsNothing(t *testing.T) {
 		}
 	})
 }
+
+// The number is that of somebody else's payment, which is still under way.
+func TestMicroPayToEndNeverReversesAPaymentOfAnotherPrice(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(r request, _ int) (Fields, error) {
+		switch r.path {
+		case pathMicroPay:
+			return refused(r, "OUT_TRADE_NO_USED"), nil
+		case pathReverse:
+			return done(r, Fields{"recall": "N"}), nil
+		}
+		return done(r, Fields{"out_trade_no": r.fields["out_trade_no"], "trade_state": "USERPAYING", "total_fee": "9900"}), nil
+	}, func(t *testing.T, p *provider, client *Client) {
+		_, err := client.MicroPayToEnd(t.Context(), microPayRequest())
+		if OutcomeOf(err) != wechatpay.OutcomeUnknown || calls(p, pathReverse) != 0 {
+			t.Errorf("got %v after %v", err, p.paths())
+		}
+	})
+}
