@@ -76,8 +76,7 @@ func decodeInto(answer any) func(body []byte) error {
 	to := reflect.ValueOf(answer).Elem()
 	return func(body []byte) error {
 		read := reflect.New(to.Type()) // an answer that is not accepted leaves nothing to the next
-		value := read.Interface()
-		if err := decodeJSON(body, &value); err != nil {
+		if err := decodeJSON(body, read.Interface()); err != nil {
 			return err
 		}
 		to.Set(read.Elem())

@@ -234,7 +234,9 @@ func (r *H5Response) credential() (string, *string)     { return "h5_url", &r.H5
 func decodeCredential(answer prepayAnswer) func(body []byte) error {
 	name, value := answer.credential()
 	return func(body []byte) error {
+		*value = "" // of an earlier try nothing may stay
 		if !readPlainMember(body, name, value) {
+			*value = "" // nor may what was read before the failure stay
 			if err := decodeJSON(body, answer); err != nil {
 				return err
 			}
