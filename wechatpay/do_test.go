@@ -114,32 +114,6 @@ func TestDoDecodesTheAnswer(t *testing.T) {
 	}
 }
 
-func TestDoLeavesNothingOfAnAnswerThatIsNotAccepted(t *testing.T) {
-	t.Parallel()
-	type typed struct {
-		State string `json:"state"`
-		Count int    `json:"count"`
-	}
-	p := newProvider(t, func(p *provider, w http.ResponseWriter, _ receivedRequest, n int) {
-		if n == 1 {
-			p.reply(w, 200, `{"state":"FINISHED","count":"1"}`)
-			return
-		}
-		p.reply(w, 200, `{"count":2}`)
-	})
-	got := typed{State: "before"}
-	if err := clientOf(t, p).Do(t.Context(), Request{Method: "GET", Path: "/v3/x"}, &got); err != nil || got != (typed{Count: 2}) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	bad := newProvider(t, func(p *provider, w http.ResponseWriter, _ receivedRequest, _ int) {
-		p.reply(w, 200, `{"state":"FINISHED","count":"1"}`)
-	})
-	got = typed{State: "before"}
-	if err := clientOf(t, bad).Do(t.Context(), Request{Method: "GET", Path: "/v3/x"}, &got); err == nil || got != (typed{State: "before"}) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-}
-
 // What may not be repeated is sent again only after a try that surely had no effect.
 func TestDoRepeatsWhatMayBeRepeated(t *testing.T) {
 	t.Parallel()

@@ -321,22 +321,6 @@ func TestNumberWithOtherParametersIsUnknownWhereMoneyMoves(t *testing.T) {
 	}
 }
 
-func TestCredentialOfAnAnswerThatIsNotAcceptedIsForgotten(t *testing.T) {
-	t.Parallel()
-	for _, first := range []string{codeURLAnswer + "}", `{"code_url":"weixin://other","a":1,}`} {
-		p := newProvider(t, func(p *provider, w http.ResponseWriter, _ receivedRequest, n int) {
-			if n == 1 {
-				p.reply(w, 200, first)
-				return
-			}
-			p.reply(w, 200, `{"a":1}`)
-		})
-		if order, err := clientOf(t, p).PrepayNative(t.Context(), nativeRequest()); !errors.Is(err, ErrMalformed) {
-			t.Errorf("%s: got %+v, %v", first, order, err)
-		}
-	}
-}
-
 func TestServerErrorDoesNotCloseAnOrder(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{http.StatusFound, http.StatusInternalServerError} {

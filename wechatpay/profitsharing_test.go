@@ -495,18 +495,3 @@ func FuzzProfitSharingReturn(f *testing.F) {
 	f.Add([]byte(sharingReturnAnswer))
 	f.Fuzz(func(t *testing.T, body []byte) { decodesTwiceAlike(t, body, decodeProfitSharingReturn) })
 }
-
-// The first answer is about another order and is asked for again; nothing of it may stay.
-func TestUnsplitAmountIsNotMixedFromTwoAnswers(t *testing.T) {
-	t.Parallel()
-	p := newProvider(t, func(p *provider, w http.ResponseWriter, _ receivedRequest, n int) {
-		if n == 1 {
-			p.reply(w, 200, `{"transaction_id":"4200002222202406011234567899","unsplit_amount":500}`)
-			return
-		}
-		p.reply(w, 200, `{"transaction_id":"`+sharedTransactionID+`"}`)
-	})
-	if amount, err := clientOf(t, p).QueryUnsplitAmount(t.Context(), sharedTransactionID); !errors.Is(err, ErrMalformed) {
-		t.Errorf("got %d, %v", amount, err)
-	}
-}
