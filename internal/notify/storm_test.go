@@ -37,12 +37,15 @@ func TestAStormIsSettledAndNoneIsLost(t *testing.T) {
 	}
 }
 
-// BenchmarkStorm is the same with as many as it is run with, on durable databases: make storm.
+// BenchmarkStorm is the same with as many as it is run with, on durable databases, and every answer in time: make storm.
 func BenchmarkStorm(b *testing.B) {
 	for _, engine := range []string{"SQLite", "Postgres"} {
 		b.Run(engine, func(b *testing.B) {
 			bundle := newBundle(b, startProvider(b), openDurable(b, durable[engine](b)))
 			storm := weather(b, bundle, b.N)
+			if storm.slowest > answerBy {
+				b.Errorf("an answer took %v", storm.slowest)
+			}
 			b.ReportMetric(storm.rate, "answers/s")
 			b.ReportMetric(float64(storm.slowest.Milliseconds()), "slowest-ms")
 			b.ReportMetric(float64(storm.overloaded), "503s")
@@ -58,7 +61,7 @@ type storm struct {
 }
 
 // weather sends n notifications from more callers than the house takes in, each again until it is acknowledged, and
-// wants every answer in time and every payment settled once.
+// wants every payment settled once.
 func weather(t testing.TB, b *bundle, n int) storm {
 	t.Helper()
 	requests := b.storm("s", n)
@@ -95,9 +98,6 @@ func weather(t testing.TB, b *bundle, n int) storm {
 	})
 	seen := storm{rate: float64(answers.Load()) / time.Since(start).Seconds(), slowest: time.Duration(slowest.Load()), overloaded: overloaded.Load()}
 	t.Logf("%d answers, %.0f a second, the slowest after %v; %d turned away, %d given up", answers.Load(), seen.rate, seen.slowest, overloaded.Load(), late.Load())
-	if seen.slowest > answerBy {
-		t.Errorf("an answer took %v", seen.slowest)
-	}
 	if notices, postings, more := b.rows("notices"), b.rows("postings"), b.rows("events")-events; notices != n || postings != n || more != n {
 		t.Errorf("%d notices, %d postings and %d events of %d notifications", notices, postings, more, n)
 	}
