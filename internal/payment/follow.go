@@ -14,7 +14,8 @@ var followOffsets = []time.Duration{
 	10 * time.Second, 30 * time.Second, time.Minute, 3 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute,
 }
 
-// lateAskOffsets is when, after its close, a payment is asked about for money that was in flight.
+// lateAskOffsets is when, after its close, a payment is asked about for money that was in flight. What gets no answer
+// the last time is asked hourly until it does: the money's notification may be lost, too.
 var lateAskOffsets = []time.Duration{time.Minute, 10 * time.Minute}
 
 // stuckAfter is how long past its expiry a payment may stay unsettled before a person is told.
@@ -42,18 +43,18 @@ func (s *Service) FollowPayment(ctx context.Context, appID, id string) (again ti
 	default:
 		p, _, err = s.ask(ctx, p)
 	}
-	ce, ok := errors.AsType[*ChannelError](err)
-	if ok {
+	ce, unanswered := errors.AsType[*ChannelError](err)
+	if unanswered {
 		s.logger.Log(ctx, ce.level(), "follow payment: no answer yet", "payment_id", id, "error", ce)
 		err = s.reportStuck(ctx, p, ce)
 	}
 	if err != nil {
 		return time.Time{}, err
 	}
-	if ok && ce.Wait > 0 { // it was not asked: that counts as no ask of the schedule
+	if unanswered && ce.Wait > 0 { // it was not asked: that counts as no ask of the schedule
 		return s.clock().Add(ce.Wait), nil
 	}
-	return p.nextAsk(s.clock()), nil
+	return p.nextAsk(s.clock(), unanswered), nil
 }
 
 // AskAgain follows a payment or refund once more and leaves the schedule to the job that has it. What stays without an
@@ -67,9 +68,11 @@ func (s *Service) AskAgain(ctx context.Context, appID, id string) (time.Time, er
 	return time.Time{}, err
 }
 
-// nextAsk is when a payment should be asked about next.
-func (p *Payment) nextAsk(now time.Time) time.Time {
+// nextAsk is when a payment should be asked about next. unanswered says that it was asked about just now, in vain.
+func (p *Payment) nextAsk(now time.Time, unanswered bool) time.Time {
 	switch {
+	case p.Status == Closed && unanswered:
+		return next(p.ClosedAt, lateAskOffsets, time.Hour, now)
 	case p.Status == Closed:
 		return next(p.ClosedAt, lateAskOffsets, 0, now)
 	case p.Terminal():
@@ -241,14 +244,17 @@ func (s *Service) end(ctx context.Context, p *Payment) (*Payment, error) {
 }
 
 func (s *Service) reportStuck(ctx context.Context, p *Payment, ce *ChannelError) error {
-	now := s.clock()
-	if p.Terminal() || now.Sub(p.ExpiresAt) < stuckAfter {
+	now, ended, what := s.clock(), p.ExpiresAt, "expired"
+	if p.Status == Closed {
+		ended, what = p.ClosedAt, "was closed"
+	}
+	if p.Terminal() && p.Status != Closed || now.Sub(ended) < stuckAfter {
 		return nil
 	}
 	c := &Change{}
 	c.review(Review{
 		AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewStuck, SubjectID: p.ID, Evidence: object(ce),
-		Summary: fmt.Sprintf("payment %s expired at %s and its provider still gives no trustworthy answer (%v). Look order %s up in the provider's console; asking goes on hourly", p.ID, p.ExpiresAt.Format(time.RFC3339), ce, p.Current().TradeNo),
+		Summary: fmt.Sprintf("payment %s %s at %s and its provider still gives no trustworthy answer (%v). Look order %s up in the provider's console; asking goes on hourly", p.ID, what, ended.Format(time.RFC3339), ce, p.Current().TradeNo),
 	}, now)
 	return s.commit(ctx, c)
 }

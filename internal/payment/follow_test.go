@@ -93,6 +93,38 @@ func TestFollowPayment(t *testing.T) {
 			b.happened(p.ID, "payment.created payment.closed payment.late_paid")
 		}
 	})
+	t.Run("MoneyInFlightIsFoundWhenTheProviderIsSilentForHoursAfterTheClose", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.closed()
+		b.provider.payLate(p.Current().TradeNo)
+		b.provider.next("query", slices.Repeat([]effect{lostRequest()}, 20)...)
+		b.run(20 * time.Hour)
+		b.happened(p.ID, "payment.created payment.closed payment.late_paid")
+		b.sound(p)
+	})
+	t.Run("AnOrderLeftOpenAtTheProviderIsClosedHoweverOftenThatFails", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.closed()
+		b.provider.set(p.Current().TradeNo, payment.OrderUnpaid)
+		b.provider.next("close", slices.Repeat([]effect{lostRequest()}, 20)...)
+		b.run(20 * time.Hour)
+		if b.provider.pay(p.Current().TradeNo) {
+			t.Error("a payer can still pay an order whose payment is closed")
+		}
+	})
+	t.Run("AClosedPaymentWhoseProviderIsSilentIsReportedAfterADay", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.closed()
+		b.provider.next("query", slices.Repeat([]effect{lostRequest()}, 400)...)
+		b.run(23 * time.Hour)
+		b.reviews("")
+		b.run(3 * time.Hour)
+		b.reviews("outcome_unknown")
+		b.status(b.load(p), payment.Closed)
+	})
 	t.Run("ASilentProviderIsReportedAfterADayAndAskedOn", func(t *testing.T) {
 		t.Parallel()
 		b := newBundle(t)
