@@ -12,6 +12,10 @@ FUZZTIME ?= 30s
 # How many notifications `make storm` sends.
 STORM ?= 100000
 
+# What `make chaos` plays.
+SEED ?= 1
+RUNS ?= 400
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +68,10 @@ intake: ## Measure notifications against plain rows with a commit each, on both 
 .PHONY: storm
 storm: ## Send STORM notifications (default 100000) at once: none lost, none answered late
 	go test ./internal/notify -run '^$$' -bench Storm -benchtime $(STORM)x -timeout 60m
+
+.PHONY: chaos
+chaos: ## Play RUNS seeds from SEED on of the whole system against chance (default 400 from 1), with the race detector
+	@$(step) "simulation" go test -race -count=1 -timeout=0 -v -run TestEveryPromiseHolds ./test/chaos -seed=$(SEED) -runs=$(RUNS)
 
 .PHONY: conformance
 conformance: ## Judge the sandbox and the library by other people's SDKs (needs Node.js 18 and npm)

@@ -343,5 +343,12 @@ func (s *Sandbox) PhoneURLFor(code string) string {
 // Now is the sandbox's present.
 func (s *Sandbox) Now() time.Time { return s.clock.Now() }
 
+// NextDue is when the sandbox will next do something by itself, such as repeat a notification; false if nothing waits.
+func (s *Sandbox) NextDue() (time.Time, bool) { return s.clock.Next() }
+
+// Settle does all that is due and waits until it is done. With a [Config.Real] that a test moves by hand, this is how the
+// sandbox follows it.
+func (s *Sandbox) Settle(ctx context.Context) error { return s.clock.Advance(ctx, time.Nanosecond) }
+
 // WeChatPay is the provider itself, for tests in the same process.
 func (s *Sandbox) WeChatPay() *wechatpaysim.Provider { return s.wechatpay }

@@ -24,16 +24,17 @@ const (
 
 // commands is the whole command line; each field's type is in the file of its name.
 type commands struct {
-	Demo    demoCommand    `cmd:"" help:"Run sandbox, gateway and a demo shop in one process; nothing to configure."`
-	Serve   serveCommand   `cmd:"" help:"Run the gateway."`
-	Sandbox sandboxCommand `cmd:"" help:"Run WeChat Pay offline, for any SDK in any language."`
-	App     appCommand     `cmd:"" help:"Create and list the apps that may call the API."`
-	Key     keyCommand     `cmd:"" help:"Create, list and revoke the API keys of apps."`
-	Account accountCommand `cmd:"" help:"Add and list the merchant's accounts at providers."`
-	Review  reviewCommand  `cmd:"" help:"List what waits for a person (runs list)."`
-	Config  configCommand  `cmd:"" help:"Print the effective configuration, without its secrets."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database schema up to date, or tell how it stands."`
-	Version versionCommand `cmd:"" help:"Print version, commit, Go and build settings."`
+	Demo     demoCommand     `cmd:"" help:"Run sandbox, gateway and a demo shop in one process; nothing to configure."`
+	Serve    serveCommand    `cmd:"" help:"Run the gateway."`
+	Sandbox  sandboxCommand  `cmd:"" help:"Run WeChat Pay offline, for any SDK in any language."`
+	App      appCommand      `cmd:"" help:"Create and list the apps that may call the API."`
+	Key      keyCommand      `cmd:"" help:"Create, list and revoke the API keys of apps."`
+	Account  accountCommand  `cmd:"" help:"Add and list the merchant's accounts at providers."`
+	Review   reviewCommand   `cmd:"" help:"List what waits for a person (runs list)."`
+	Config   configCommand   `cmd:"" help:"Print the effective configuration, without its secrets."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database schema up to date, or tell how it stands."`
+	Simulate simulateCommand `cmd:"" help:"Play the whole system against chance: faults, races, lost answers; then compare everybody's books."`
+	Version  versionCommand  `cmd:"" help:"Print version, commit, Go and build settings."`
 }
 
 // system is what commands know of the outside; tests give their own.

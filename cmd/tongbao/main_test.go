@@ -77,6 +77,7 @@ func TestCommandLine(t *testing.T) {
 		"HelpOnNoCommandIsWrongUsage":    {"help", "pay"},
 		"AnAddressWithoutPortWrongUsage": {"sandbox", "--listen", "abc"},
 		"APortAloneIsWrongUsage":         {"demo", "--listen", "999999"},
+		"NoRunsAtAllIsWrongUsage":        {"simulate", "--runs", "0"},
 		"AControlForOthersIsWrongUsage":  {"sandbox", "--control", "0.0.0.0:0"},
 		"APortOutOfRangeIsWrongUsage":    {"sandbox", "--tls", "127.0.0.1:65536"},
 	} {

@@ -22,6 +22,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/job"
 	"github.com/tongbao-pay/tongbao/internal/notify"
 	"github.com/tongbao-pay/tongbao/internal/payment"
+	"github.com/tongbao-pay/tongbao/internal/store"
 	"github.com/tongbao-pay/tongbao/internal/telemetry"
 	"github.com/tongbao-pay/tongbao/internal/webhook"
 )
@@ -34,7 +35,19 @@ type Options struct {
 	// Now is the clock of everything that has a time of its own: expiry, signatures, schedules. Jobs are woken by the
 	// machine's clock, as far from now as Now says. Nil: time.Now.
 	Now func() time.Time
+	// Queue makes the queue that runs committed jobs. Nil: River's, as [job.New] makes it.
+	Queue func(job.Config) (Queue, error)
 }
+
+// Queue keeps the jobs that are committed with changes, and runs them.
+type Queue interface {
+	store.Queue
+	Start(context.Context) error
+	Stop(context.Context) error
+	Counts(context.Context) ([]job.Count, error)
+}
+
+func riverQueue(c job.Config) (Queue, error) { return job.New(c) }
 
 // Server is a gateway. Its replicas on one database are equal; any may be killed at any moment.
 type Server struct {
@@ -48,7 +61,7 @@ type Server struct {
 	logger   *slog.Logger
 	registry *channel.Registry
 	payments *payment.Service
-	jobs     *job.Queue
+	jobs     Queue
 	tracing  func(context.Context) error
 
 	public, admin *http.Server
@@ -64,6 +77,9 @@ const certificatesEvery = 6 * time.Hour
 func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Queue == nil {
+		o.Queue = riverQueue
 	}
 	foundation, err := OpenFoundation(ctx, o)
 	if err != nil {
@@ -121,7 +137,7 @@ func (s *Server) assemble(o Options) error {
 	if err != nil {
 		return err
 	}
-	s.jobs, err = job.New(job.Config{
+	s.jobs, err = o.Queue(job.Config{
 		Store: s.Store,
 		Work: map[payment.JobKind]job.Work{
 			payment.FollowPayment: s.payments.FollowPayment, payment.FollowRefund: s.payments.FollowRefund,

@@ -86,6 +86,16 @@ func (c *Clock) Pending() int {
 	return len(c.tasks)
 }
 
+// Next returns when the earliest task that has not started is due, and false if there is none.
+func (c *Clock) Next() (due time.Time, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.tasks) == 0 {
+		return time.Time{}, false
+	}
+	return c.tasks[0].due, true
+}
+
 // Reset drops all tasks that have not started and puts the clock back to real time.
 func (c *Clock) Reset() {
 	c.mu.Lock()
