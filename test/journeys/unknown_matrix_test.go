@@ -43,7 +43,8 @@ func (w *world) forOne(operation, tradeNo string, fault object) (heal func()) {
 	return func() { w.provider.must(http.MethodDelete, "/faults/"+armed.ID, nil, nil) }
 }
 
-// forEach runs a journey for every fault, all in one world at the same time.
+// forEach runs a journey for every fault, all in one world at the same time. A journey has a call of its kind answered
+// before the one that is not: the account's breaker must not take this for an outage.
 func (w *world) forEach(t *testing.T, journey func(w *world, fault object)) {
 	t.Helper()
 	t.Run("Faults", func(t *testing.T) {
@@ -82,10 +83,12 @@ func TestARefundWithoutATrustworthyAnswerIsMadeOnceUnderItsNumber(t *testing.T) 
 	onBoth(t, func(t *testing.T, e engine) {
 		var clock clock
 		w := open(t, e, clock.set)
+		w.provider.set(object{"refund_interval": "0s"})
 		w.forEach(t, func(w *world, fault object) {
 			p := w.create(1000)
 			w.provider.pays(p.TradeNo)
 			eventually(w.t, func() error { return w.is(p.ID, client.PaymentSucceeded) })
+			w.refund(p, 100)
 			heal := w.forOne("refund", p.TradeNo, fault)
 			request := client.CreateRefund{PaymentID: p.ID, OutRefundNo: number("refund"), Amount: 400}
 			r, err := w.once.CreateRefund(w.t.Context(), request)
@@ -100,20 +103,17 @@ func TestARefundWithoutATrustworthyAnswerIsMadeOnceUnderItsNumber(t *testing.T) 
 		clock.advance(time.Minute) // no request can still be sending one: the jobs ask, and send again what is not there
 		eventually(t, func() error {
 			refunds, err := w.client.ListRefunds(t.Context(), client.RefundQuery{Status: client.RefundSucceeded, Limit: 100})
-			if err == nil && len(refunds.Data) != len(untrustworthy) {
-				err = fmt.Errorf("%d of %d refunds succeeded", len(refunds.Data), len(untrustworthy))
+			if err == nil && len(refunds.Data) != 2*len(untrustworthy) {
+				err = fmt.Errorf("%d of %d refunds succeeded", len(refunds.Data), 2*len(untrustworthy))
 			}
 			return err
 		})
-		numbers := map[string]string{}
+		numbers := map[string]bool{}
 		for _, sent := range w.provider.journal("operation", "refund") {
-			if first, known := numbers[sent.OutTradeNo]; known && first != sent.OutRefundNo {
-				t.Errorf("the refund of %s was sent as %s and as %s", sent.OutTradeNo, first, sent.OutRefundNo)
-			}
-			numbers[sent.OutTradeNo] = sent.OutRefundNo
+			numbers[sent.OutRefundNo] = true
 		}
-		if books := w.provider.books(); books.Refunds != len(untrustworthy) {
-			t.Errorf("the provider has %d refunds of %d", books.Refunds, len(untrustworthy))
+		if books := w.provider.books(); books.Refunds != 2*len(untrustworthy) || len(numbers) != 2*len(untrustworthy) {
+			t.Errorf("the provider has %d refunds and heard of %d numbers, want %d", books.Refunds, len(numbers), 2*len(untrustworthy))
 		}
 		w.reconcile()
 	})
@@ -134,6 +134,7 @@ func TestAQueryWithoutATrustworthyAnswerChangesNothing(t *testing.T) {
 		w.provider.fault(object{"operation": "notify/*", "effect": "withhold"})
 		w.forEach(t, func(w *world, fault object) {
 			p := w.create(100)
+			w.sync(p)
 			w.provider.pays(p.TradeNo)
 			heal := w.forOne("query", p.TradeNo, fault)
 			w.silent(p)
