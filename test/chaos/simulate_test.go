@@ -11,8 +11,8 @@ import (
 
 // The short set, for every run of the tests.
 const (
-	shortOnSQLite   = 8
-	shortOnPostgres = 3
+	shortOnSQLite   = 4
+	shortOnPostgres = 2
 )
 
 func TestEveryPromiseHoldsWhateverTheSeed(t *testing.T) {
