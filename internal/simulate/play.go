@@ -152,8 +152,9 @@ func (d *deal) conflict(ctx context.Context) (told string, err error) {
 func (d *deal) refundOther(ctx context.Context, number int) (told string, err error) {
 	d.mu.Lock()
 	b := d.refunds[number]
+	known := b != nil && b.last != nil
 	d.mu.Unlock()
-	if b == nil || b.last == nil {
+	if !known {
 		return "the app does not know the refund", nil
 	}
 	request := b.request
