@@ -24,6 +24,7 @@ type Change struct {
 
 // Store keeps payments. It is safe for concurrent use.
 type Store interface {
+	Blocks
 	// Commit writes the change durably. It returns [ErrConflict] when the payment's version is not the one before
 	// Change.Payment.Version, or its number is taken; [ErrDuplicate] when the notice was committed before. Then nothing
 	// was written. A review that is already open for its subject is not opened again, nor is its event written; for one

@@ -113,6 +113,10 @@ func (s *Service) intend(ctx context.Context, app Applicant, req CreateRequest, 
 	if err != nil {
 		return nil, err
 	}
+	tradeNo, err := s.numbers.Trade(ctx, merchantID, now)
+	if err != nil {
+		return nil, err
+	}
 	p := &Payment{
 		ID: newID(prefixPayment, now), AppID: app.AppID, AccountID: accountID, OutTradeNo: req.OutTradeNo,
 		Amount: req.Amount, Currency: req.Currency, Description: req.Description, Channel: req.Channel, Product: req.Product,
@@ -120,7 +124,7 @@ func (s *Service) intend(ctx context.Context, app Applicant, req CreateRequest, 
 		LatePolicy: app.LatePolicy, Status: Payments.first, CreatedAt: now, ExpiresAt: req.expiry(now),
 	}
 	p.Attempts = []*Attempt{{
-		ID: newID(prefixAttempt, now), Product: req.Product, TradeNo: newNumber(now), MerchantID: merchantID, MerchantAppID: merchantAppID,
+		ID: newID(prefixAttempt, now), Product: req.Product, TradeNo: tradeNo, MerchantID: merchantID, MerchantAppID: merchantAppID,
 		Status: Attempts.first, PlacingUntil: now.Add(s.placeTimeout), CreatedAt: now,
 	}}
 	c := &Change{Payment: p, Attempts: p.Attempts}

@@ -156,7 +156,7 @@ func (p *Payment) countedRefunds() (n int) {
 
 func (p *Payment) newRefund(outRefundNo string, a *Attempt, amount int64, reason string, now time.Time) *Refund {
 	return &Refund{
-		ID: newID(prefixRefund, now), PaymentID: p.ID, AppID: p.AppID, OutRefundNo: outRefundNo, RefundNo: "R" + newNumber(now),
+		ID: newID(prefixRefund, now), PaymentID: p.ID, AppID: p.AppID, OutRefundNo: outRefundNo, RefundNo: refundNumber(a.MerchantID, now),
 		TradeNo: a.TradeNo, Amount: amount, Currency: p.Currency, Reason: reason, Status: Refunds.first, CreatedAt: now,
 	}
 }

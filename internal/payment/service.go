@@ -19,6 +19,7 @@ type Observer interface {
 type Config struct {
 	Store     Store
 	Providers Providers
+	Numbers   *Numbers // nil: counted by the store alone
 	Observer  Observer // nil: nobody looks
 	Now       func() time.Time
 	Logger    *slog.Logger // nil: discarded
@@ -31,6 +32,7 @@ type Config struct {
 type Service struct {
 	store        Store
 	providers    Providers
+	numbers      *Numbers
 	observer     Observer
 	now          func() time.Time
 	logger       *slog.Logger
@@ -43,11 +45,14 @@ func New(c Config) *Service {
 		panic("payment: a service needs a store, providers and a clock")
 	}
 	s := &Service{
-		store: c.Store, providers: c.Providers, observer: c.Observer, now: c.Now, logger: c.Logger,
+		store: c.Store, providers: c.Providers, numbers: c.Numbers, observer: c.Observer, now: c.Now, logger: c.Logger,
 		placeTimeout: cmp.Or(c.PlaceTimeout, 20*time.Second),
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if s.numbers == nil {
+		s.numbers = NewNumbers(c.Store, nil, s.logger)
 	}
 	return s
 }

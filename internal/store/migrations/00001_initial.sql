@@ -227,6 +227,12 @@ CREATE TABLE accounts (
     updated_at     bigint  NOT NULL
 );
 
+-- How many trade numbers of a merchant were handed out to processes, in blocks: a place is given once, used or not.
+CREATE TABLE numbers (
+    merchant_id text   NOT NULL PRIMARY KEY,
+    claimed     bigint NOT NULL
+);
+
 CREATE TABLE request_nonces (
     key_id     text   NOT NULL,
     nonce      text   NOT NULL,
