@@ -52,6 +52,7 @@ const (
 	CodeReviewAction        = "review_action_refused"
 	CodeRefundExceeds       = "refund_exceeds_payment"
 	CodeIdempotencyKeyInUse = "idempotency_key_in_use"
+	CodeRateLimited         = "rate_limited"
 )
 
 // Error says what was refused, with every field at fault and the request id.

@@ -58,6 +58,11 @@ type Store interface {
 	Accounts(context.Context) ([]Account, error)
 	AccountByID(ctx context.Context, id string) (Account, error)
 
+	Nonces
+}
+
+// Nonces remembers, for every replica, what may be used once.
+type Nonces interface {
 	// UseNonce remembers a nonce until expiresAt; false means that the key has used it before.
 	UseNonce(ctx context.Context, keyID, nonce string, expiresAt time.Time) (fresh bool, err error)
 }

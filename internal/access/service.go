@@ -17,6 +17,7 @@ import (
 type Config struct {
 	Store  Store
 	Sealer *secret.Sealer
+	Nonces Nonces           // nil: the store
 	Now    func() time.Time // nil: time.Now
 }
 
@@ -26,6 +27,7 @@ type Config struct {
 type Service struct {
 	store  Store
 	sealer *secret.Sealer
+	nonces Nonces
 	now    func() time.Time
 	cache  *cache
 	decoy  Key // belongs to nobody; an unknown key costs the same work as a known one
@@ -36,9 +38,12 @@ func New(c Config) (*Service, error) {
 	if c.Store == nil || c.Sealer == nil {
 		return nil, errors.New("access: a service needs a store and a sealer")
 	}
-	s := &Service{store: c.Store, sealer: c.Sealer, now: c.Now, cache: newCache()}
+	s := &Service{store: c.Store, sealer: c.Sealer, nonces: c.Nonces, now: c.Now, cache: newCache()}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if s.nonces == nil {
+		s.nonces = c.Store
 	}
 	decoy, _, err := s.newKey("", time.Time{})
 	if err != nil {

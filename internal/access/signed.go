@@ -41,7 +41,7 @@ func (s *Service) Signed(ctx context.Context, r SignedRequest) (Principal, error
 		return Principal{}, err
 	}
 	// Last, so that a forger cannot use up the nonces of others.
-	fresh, err := s.store.UseNonce(ctx, id.key.ID, a.nonce, signedAt.Add(nonceKept).UTC())
+	fresh, err := s.nonces.UseNonce(ctx, id.key.ID, a.nonce, signedAt.Add(nonceKept).UTC())
 	if err != nil {
 		return Principal{}, err
 	}

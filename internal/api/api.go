@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -42,6 +43,15 @@ type Authenticator interface {
 	Signed(context.Context, access.SignedRequest) (access.Principal, error)
 }
 
+// Limiter keeps one caller from taking the gateway from the others. A wait of zero means go on.
+type Limiter interface {
+	// Stranger is asked before a request is looked at, Refused and Admitted are told what became of it.
+	Stranger(netip.Addr) (wait time.Duration)
+	Refused(netip.Addr)
+	Admitted(netip.Addr)
+	Key(ctx context.Context, keyID string) (wait time.Duration)
+}
+
 // Config is what the face needs. Everything without a stated default is required.
 type Config struct {
 	Payments      Payments
@@ -50,6 +60,7 @@ type Config struct {
 	Authenticator Authenticator
 	Idempotency   idempotency.Store
 	Sealer        idempotency.Sealer
+	Limiter       Limiter
 	Logger        *slog.Logger     // nil: discarded
 	Now           func() time.Time // nil: time.Now
 	// RequestTimeout bounds a request; creates and closes that wait for a provider go on behind it. Zero: 30 s.
@@ -106,6 +117,7 @@ func (c Config) validate() error {
 		{"Authenticator", c.Authenticator != nil},
 		{"Idempotency", c.Idempotency != nil},
 		{"Sealer", c.Sealer != nil},
+		{"Limiter", c.Limiter != nil},
 	} {
 		if !part.given {
 			missing = append(missing, errors.New("api: Config."+part.name+" is required"))

@@ -28,6 +28,7 @@ type testBundle struct {
 	lists    *lists
 	hooks    *hooks
 	keyring  *keyring
+	limiter  *limiter
 	access   *access.Service
 	answers  *idempotencytest.Memory
 	key      access.Key
@@ -79,6 +80,7 @@ func setup(t testing.TB) *testBundle {
 	b.domain = &domain{now: b.now.Now}
 	b.lists = &lists{now: b.now.Now, items: 3}
 	b.hooks = &hooks{now: b.now.Now, items: 3}
+	b.limiter = &limiter{}
 	b.keyring = &keyring{apps: map[string]access.App{}, keys: map[string]access.Key{}, nonces: map[string]bool{}}
 
 	masterKey, err := secret.LoadMasterKey(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, 32)))
@@ -91,6 +93,7 @@ func setup(t testing.TB) *testBundle {
 	_, b.stranger = b.newKey(t, "other")
 
 	handler, err := api.New(api.Config{
+		Limiter:  b.limiter,
 		Payments: b.domain, Lists: b.lists, Webhooks: b.hooks, Authenticator: b.access, Idempotency: b.answers, Sealer: sealer,
 		Logger: slog.New(slog.NewJSONHandler(b.log, nil)), Now: b.now.Now,
 	})
@@ -193,7 +196,7 @@ func TestNewNamesEverythingThatIsMissing(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty configuration was accepted")
 	}
-	for _, name := range []string{"Payments", "Lists", "Webhooks", "Authenticator", "Idempotency", "Sealer"} {
+	for _, name := range []string{"Payments", "Lists", "Webhooks", "Authenticator", "Idempotency", "Sealer", "Limiter"} {
 		if !strings.Contains(err.Error(), "Config."+name) {
 			t.Errorf("%s is not named in: %v", name, err)
 		}

@@ -3,7 +3,9 @@ package api
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/access"
 )
@@ -18,6 +20,11 @@ const missingHeader access.Reason = "missing_header"
 // cannot even find out which exist.
 func (a *api) authenticated(next func(body []byte) http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from := remote(r)
+		if wait := a.config.Limiter.Stranger(from); wait > 0 {
+			writeProblem(w, r, limited(wait, "too many requests from your address were not authenticated; check the API key, and wait as long as Retry-After says"))
+			return
+		}
 		body, problem := readBody(w, r)
 		if problem != nil {
 			writeProblem(w, r, problem)
@@ -26,6 +33,7 @@ func (a *api) authenticated(next func(body []byte) http.Handler) http.Handler {
 		x := exchangeOf(r.Context())
 		principal, err := a.principal(r, body)
 		if refusal, ok := errors.AsType[*access.Refusal](err); ok {
+			a.config.Limiter.Refused(from)
 			x.refusal = reasonOf(r, refusal)
 			w.Header().Set("WWW-Authenticate", challenge)
 			writeProblem(w, r, newProblem(codeUnauthenticated, refusalDetail(refusal)))
@@ -36,6 +44,11 @@ func (a *api) authenticated(next func(body []byte) http.Handler) http.Handler {
 			return
 		}
 		x.principal = principal
+		a.config.Limiter.Admitted(from)
+		if wait := a.config.Limiter.Key(r.Context(), principal.KeyID); wait > 0 {
+			writeProblem(w, r, limited(wait, "this key sends more requests than it may; wait as long as Retry-After says, then send the request again. The operator sets the limit (rate_limit)"))
+			return
+		}
 		next(body).ServeHTTP(w, r)
 	})
 }
@@ -72,4 +85,31 @@ func refusalDetail(refusal *access.Refusal) string {
 		return refusal.Error()
 	}
 	return refusal.Error() + ". Send an API key in the header Authorization: Bearer sk_..."
+}
+
+func limited(wait time.Duration, detail string) *Problem {
+	p := newProblem(codeRateLimited, detail)
+	p.retryAfter = max(p.retryAfter, (wait + time.Second - 1).Truncate(time.Second))
+	return p
+}
+
+// remote is the address that a request came from. A peer on a private network or this machine is taken for the proxy in
+// front, and the address that it saw, the last one in X-Forwarded-For, for the caller's. Only limits depend on it: who
+// makes an address up is at worst not limited.
+func remote(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	from := peer.Addr().Unmap()
+	forwarded := r.Header.Values("X-Forwarded-For")
+	if len(forwarded) == 0 || !from.IsPrivate() && !from.IsLoopback() {
+		return from
+	}
+	last := forwarded[len(forwarded)-1]
+	last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+	if seen, err := netip.ParseAddr(last); err == nil {
+		return seen.WithZone("")
+	}
+	return from
 }

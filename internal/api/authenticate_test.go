@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -170,5 +173,82 @@ func TestUnauthenticatedAnswersAreProblemsToo(t *testing.T) {
 		if fields[name] == nil {
 			t.Errorf("%s is missing: %s", name, a.body)
 		}
+	}
+}
+
+func TestALimitedRequestIsToldWhenToComeAgain(t *testing.T) {
+	t.Parallel()
+	t.Run("OfAKeyThatSendsTooMuch", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.limiter.key = 1200 * time.Millisecond
+		a := b.send(t, "POST", "/v1/payments", goodPayment)
+		if a.status != 429 || a.problem(t).Code != "rate_limited" || a.header.Get("Retry-After") != "2" || a.header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("status %d, headers %v: %s", a.status, a.header, a.body)
+		}
+		if len(b.limiter.keys) != 1 || b.limiter.keys[0] != b.key.ID {
+			t.Errorf("limited were %v, want the key %s", b.limiter.keys, b.key.ID)
+		}
+		if b.domain.created() != 0 {
+			t.Error("a limited request was begun")
+		}
+	})
+	t.Run("OfAnAddressThatIsHeldBack", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.limiter.stranger = time.Millisecond
+		b.keyring.down = errors.New("was asked")
+		a := b.send(t, "GET", "/v1/payments", "", header("Authorization", "Bearer sk_wrong"))
+		if a.status != 429 || a.problem(t).Code != "rate_limited" || a.header.Get("Retry-After") != "1" {
+			t.Errorf("status %d, headers %v: %s", a.status, a.header, a.body)
+		}
+		if len(b.limiter.refused)+len(b.limiter.admitted) != 0 {
+			t.Error("the request was looked at")
+		}
+	})
+	t.Run("AndTheFirstOneIsNotStoredUnderItsIdempotencyKey", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.limiter.key = time.Second
+		as := header("Idempotency-Key", "order-1")
+		if a := b.send(t, "POST", "/v1/payments", goodPayment, as); a.status != 429 {
+			t.Fatalf("status %d: %s", a.status, a.body)
+		}
+		b.limiter.key = 0
+		if a := b.send(t, "POST", "/v1/payments", goodPayment, as); a.status != 201 {
+			t.Errorf("repeated later: status %d: %s", a.status, a.body)
+		}
+	})
+}
+
+func TestWhereARequestComesFrom(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		peer      string
+		forwarded []string
+		want      string
+	}{
+		"IsThePeer":                                {"203.0.113.7:1", nil, "203.0.113.7"},
+		"IsThePeerWhateverAStrangerSays":           {"203.0.113.7:1", []string{"198.51.100.1"}, "203.0.113.7"},
+		"IsWhatTheProxyBesideUsSaw":                {"127.0.0.1:1", []string{"198.51.100.1"}, "198.51.100.1"},
+		"IsWhatAProxyOnAPrivateNetworkSawLast":     {"10.0.0.1:1", []string{"192.0.2.1", "192.0.2.2, 198.51.100.1"}, "198.51.100.1"},
+		"IsTheProxyThatSaysNothingOfUse":           {"[::1]:1", []string{"unknown"}, "::1"},
+		"IsThePeerInTheFormOfItsOwnAddressVersion": {"[::ffff:203.0.113.7]:1", nil, "203.0.113.7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			for _, authorization := range []string{"", "Bearer " + b.secret} {
+				r := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/payments", http.NoBody)
+				r.RemoteAddr = c.peer
+				r.Header.Set("Authorization", authorization)
+				r.Header["X-Forwarded-For"] = c.forwarded
+				b.handler.ServeHTTP(httptest.NewRecorder(), r)
+			}
+			want := []netip.Addr{netip.MustParseAddr(c.want)}
+			if !slices.Equal(b.limiter.refused, want) || !slices.Equal(b.limiter.admitted, want) {
+				t.Errorf("refused %v, admitted %v, want %v", b.limiter.refused, b.limiter.admitted, want)
+			}
+		})
 	}
 }

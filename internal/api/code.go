@@ -16,6 +16,7 @@ const (
 	codeMediaType       payment.Code = "unsupported_media_type"
 	codeKeyInUse        payment.Code = "idempotency_key_in_use"
 	codeKeyReused       payment.Code = "idempotency_key_reused"
+	codeRateLimited     payment.Code = "rate_limited"
 	codeTimeout         payment.Code = "timeout"
 	codeInternal        payment.Code = "internal"
 )
@@ -50,6 +51,7 @@ func Codes() []Kind {
 		{Code: payment.CodeAccount, Status: http.StatusUnprocessableEntity, Meaning: "no account of the merchant's fits the request; the operator must configure one"},
 		{Code: payment.CodeChannelRefused, Status: http.StatusUnprocessableEntity, Meaning: "the provider refused for good; see channel_error"},
 		{Code: codeKeyReused, Status: http.StatusUnprocessableEntity, Meaning: "this Idempotency-Key belongs to another request; use a new key for a new request"},
+		{Code: codeRateLimited, Status: http.StatusTooManyRequests, Meaning: "the key sends more than it may, or too many requests from its address were not authenticated; nothing was begun: repeat after Retry-After", retryAfter: time.Second},
 		{Code: codeInternal, Status: http.StatusInternalServerError, Meaning: "the gateway failed; repeating is safe", retryAfter: time.Second},
 		{Code: payment.CodeChannelUnavailable, Status: http.StatusServiceUnavailable, Meaning: "the provider gives no answer that can be trusted now; repeat", retryAfter: 3 * time.Second},
 		{Code: codeTimeout, Status: http.StatusServiceUnavailable, Meaning: "the request took too long; repeat", retryAfter: time.Second},

@@ -93,7 +93,7 @@ func (a *api) document(o operation, method, path string) huma.Operation {
 	for _, s := range statuses {
 		op.Responses[strconv.Itoa(s)] = &huma.Response{Description: o.answers[s]}
 	}
-	codes := append([]payment.Code{payment.CodeInvalid, codeUnauthenticated, codeInternal, codeTimeout}, o.codes...)
+	codes := append([]payment.Code{payment.CodeInvalid, codeUnauthenticated, codeRateLimited, codeInternal, codeTimeout}, o.codes...)
 	if strings.Contains(path, "{") {
 		codes = append(codes, payment.CodeNotFound)
 	}

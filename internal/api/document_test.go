@@ -288,7 +288,7 @@ func TestHiddenDocsAreNotFound(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	handler, err := api.New(api.Config{
-		Payments: b.domain, Lists: b.lists, Webhooks: b.hooks, Authenticator: b.access, Idempotency: b.answers, Sealer: plain{}, HideDocs: true,
+		Payments: b.domain, Lists: b.lists, Webhooks: b.hooks, Authenticator: b.access, Idempotency: b.answers, Sealer: plain{}, Limiter: b.limiter, HideDocs: true,
 	})
 	check(t, err)
 	for _, path := range []string{"/docs", "/openapi.json", "/openapi.yaml"} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -403,4 +404,33 @@ func (k *keyset) Keyset(context.Context) ([]byte, error) { return k.wrapped, nil
 func (k *keyset) PutFirstKeyset(_ context.Context, wrapped []byte) ([]byte, error) {
 	k.wrapped = wrapped
 	return wrapped, nil
+}
+
+// limiter is a fake that lets everybody in, unless a test says otherwise, and notes what it was told.
+type limiter struct {
+	mu                sync.Mutex
+	stranger, key     time.Duration
+	refused, admitted []netip.Addr
+	keys              []string
+}
+
+func (l *limiter) Stranger(netip.Addr) time.Duration { return l.stranger }
+
+func (l *limiter) Refused(from netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refused = append(l.refused, from)
+}
+
+func (l *limiter) Admitted(from netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.admitted = append(l.admitted, from)
+}
+
+func (l *limiter) Key(_ context.Context, keyID string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.keys = append(l.keys, keyID)
+	return l.key
 }

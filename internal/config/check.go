@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 )
@@ -13,6 +14,18 @@ import (
 func apiV3Key(text string) error {
 	if len(text) != 32 {
 		return fmt.Errorf("has %d bytes; an APIv3 key has 32. Set one in the merchant platform under account centre, API security", len(text))
+	}
+	return nil
+}
+
+// rateLimitMax is more than any one key can send.
+const rateLimitMax = 1_000_000
+
+// redisURL accepts what names a Redis. Its error does not quote the URL, which holds a password.
+func redisURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
+		return errors.New("must be redis://user:password@host:6379/0, or rediss:// for TLS; percent-encode special characters of the password")
 	}
 	return nil
 }

@@ -25,7 +25,9 @@ type Config struct {
 	MasterKey secret.String
 	// MasterKeyFile may not exist yet with SQLite, where the first run creates it; with PostgreSQL it exists.
 	MasterKeyFile string
-	Migrate       string // [MigrateAuto] or [MigrateManual]
+	Redis         secret.String // the URL; empty: there is none
+	RateLimit     int           // requests per second of one API key; 0: as many as come
+	Migrate       string        // [MigrateAuto] or [MigrateManual]
 	Log           Log
 	Telemetry     Telemetry
 	Webhooks      Webhooks
@@ -34,6 +36,7 @@ type Config struct {
 	Accounts      []Account
 
 	databaseFile string // where Database was read from, if from a file
+	redisFile    string // and Redis
 }
 
 // When the database schema is brought up to date.

@@ -442,10 +442,55 @@ func TestDocuments(t *testing.T) {
 		t.Parallel()
 		text := regexp.MustCompile(`(?m)^#(\S| {2,}\S)`).ReplaceAllString(config.Example(), "$1")
 		// One of each pair, and a key file that exists.
-		text = regexp.MustCompile(`(?m)^(database_file|master_key|master_key_file): .*\n`).ReplaceAllString(text, "")
+		text = regexp.MustCompile(`(?m)^(database_file|master_key|master_key_file|redis_url_file): .*\n`).ReplaceAllString(text, "")
 		c := load(t, text)
 		if len(c.Apps) != 1 || len(c.Accounts) != 1 || c.PublicURL == "" || c.Apps[0].Name != "Demo shop" {
 			t.Errorf("got %v", c)
+		}
+	})
+}
+
+func TestRedis(t *testing.T) {
+	t.Parallel()
+	t.Run("IsNoneByDefault", func(t *testing.T) {
+		t.Parallel()
+		if c := load(t, ""); !c.Redis.IsZero() || c.RateLimit != 5000 {
+			t.Errorf("got %v", c)
+		}
+	})
+	t.Run("IsReadFromAFileAndNeverShown", func(t *testing.T) {
+		t.Parallel()
+		path := folder(t, "redis_url_file: redis\nrate_limit: 7\n")
+		url := "rediss://tongbao:" + hiddenPassword + "@redis:6379/0"
+		if err := os.WriteFile(filepath.Join(filepath.Dir(path), "redis"), []byte(url+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Redis.Reveal() != url || c.RateLimit != 7 {
+			t.Errorf("got %v", c)
+		}
+		if strings.Contains(c.Redacted()+fmt.Sprintf("%+v", c), hiddenPassword) {
+			t.Errorf("the password is shown: %s", c.Redacted())
+		}
+	})
+	t.Run("IsExplainedWithoutQuotingIt", func(t *testing.T) {
+		t.Parallel()
+		for _, wrong := range []string{"redis:6379", "http://x:" + hiddenPassword + "@redis", "redis://", "redis://:" + hiddenPassword + "%zz@redis"} {
+			all := problems(t, "redis_url: "+wrong+"\n")
+			if len(all) != 1 || !strings.Contains(all[0], "redis://user:password@host:6379/0") {
+				t.Errorf("%s: %q", wrong, all)
+			}
+		}
+	})
+	t.Run("ARateIsAWholeNumber", func(t *testing.T) {
+		t.Parallel()
+		for _, wrong := range []string{"-1", "1.5", "many", "1000001"} {
+			if all := problems(t, "rate_limit: "+wrong+"\n"); len(all) != 1 || !strings.Contains(all[0], "a whole number from 0 to 1000000") {
+				t.Errorf("%s: %q", wrong, all)
+			}
 		}
 	})
 }

@@ -67,6 +67,25 @@ func configFields() []field[Config] {
 			at:  func(c *Config) value { return pathValue{&c.MasterKeyFile} },
 		},
 		{
+			key: "redis_url", example: "rediss://redis.example.com:6379/0",
+			doc: "A Redis that replicas share, for the sequence of trade numbers, replays of signed requests and rate limits. Optional: all it holds may be lost, and while it is down the gateway goes on without it and says so in the log, in `/readyz` and in `tongbao_redis_failures_total`.",
+			at: func(c *Config) value {
+				return secretValue{at: &c.Redis, how: "`redis://...` or `rediss://...`", file: &c.redisFile, accept: redisURL}
+			},
+		},
+		{
+			key: "redis_url_file", insteadOf: "redis_url", example: "/run/secrets/redis_url",
+			doc: "A file that holds `redis_url`, because it contains a password.",
+			at: func(c *Config) value {
+				return fileValue{&c.redisFile, secretValue{at: &c.Redis, file: &c.redisFile, accept: redisURL}}
+			},
+		},
+		{
+			key: "rate_limit", fallback: "5000",
+			doc: "How many requests a second one API key may send, and twice as many at once; `0` is no limit. More are answered 429 `rate_limited`. Without `redis_url` each replica counts by itself.",
+			at:  func(c *Config) value { return countValue{&c.RateLimit, rateLimitMax} },
+		},
+		{
 			key: "migrate", fallback: MigrateAuto,
 			doc: "When the database schema is brought up to date: `auto` at start, `manual` by `tongbao migrate up` alone.",
 			at:  func(c *Config) value { return choice(&c.Migrate, MigrateAuto, MigrateManual) },

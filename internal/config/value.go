@@ -153,6 +153,27 @@ func (v boolValue) read(n *yaml.Node, _ string) error {
 	return nil
 }
 
+type countValue struct {
+	at   *int
+	most int
+}
+
+func (v countValue) form() string     { return fmt.Sprintf("number, 0 to %d", v.most) }
+func (v countValue) show() *yaml.Node { return plain(strconv.Itoa(*v.at)) }
+
+func (v countValue) read(n *yaml.Node, _ string) error {
+	text, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	i, err := strconv.Atoi(text)
+	if err != nil || i < 0 || i > v.most {
+		return fmt.Errorf("%q must be a whole number from 0 to %d", text, v.most)
+	}
+	*v.at = i
+	return nil
+}
+
 type durationValue struct {
 	at   *time.Duration
 	most time.Duration

@@ -14,6 +14,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/config"
 	"github.com/tongbao-pay/tongbao/internal/job"
 	"github.com/tongbao-pay/tongbao/internal/payment"
+	"github.com/tongbao-pay/tongbao/internal/redis"
 	"github.com/tongbao-pay/tongbao/internal/secret"
 	"github.com/tongbao-pay/tongbao/internal/store"
 )
@@ -23,6 +24,8 @@ type Foundation struct {
 	Store  *store.Store
 	Sealer *secret.Sealer
 	Access *access.Service
+
+	redis *redis.Client // nil: none is configured
 }
 
 // FirstKey is a new installation's only key.
@@ -54,7 +57,14 @@ func OpenFoundation(ctx context.Context, o Options) (_ *Foundation, err error) {
 	if f.Sealer, err = secret.Open(ctx, f.Store, key); err != nil {
 		return nil, err
 	}
-	if f.Access, err = access.New(access.Config{Store: f.Store, Sealer: f.Sealer, Now: o.Now}); err != nil {
+	var nonces access.Nonces = f.Store
+	if !c.Redis.IsZero() {
+		if f.redis, err = redis.Open(redis.Config{URL: c.Redis.Reveal(), Logger: logger}); err != nil {
+			return nil, err
+		}
+		nonces = f.redis.Nonces(f.Store)
+	}
+	if f.Access, err = access.New(access.Config{Store: f.Store, Sealer: f.Sealer, Nonces: nonces, Now: o.Now}); err != nil {
 		return nil, err
 	}
 	if err := f.declare(ctx, c); err != nil {
@@ -86,8 +96,14 @@ func (noProviders) Provider(context.Context, string) (payment.Provider, error) {
 
 var errNoProviders = errors.New("server: only a serving gateway asks providers")
 
-// Close closes the database.
-func (f *Foundation) Close() error { return f.Store.Close() }
+// Close closes the database, and Redis.
+func (f *Foundation) Close() error {
+	var err error
+	if f.redis != nil {
+		err = f.redis.Close()
+	}
+	return errors.Join(err, f.Store.Close())
+}
 
 func (f *Foundation) migrate(ctx context.Context, c config.Config, logger *slog.Logger) error {
 	if c.Migrate == config.MigrateManual {

@@ -22,6 +22,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/job"
 	"github.com/tongbao-pay/tongbao/internal/notify"
 	"github.com/tongbao-pay/tongbao/internal/payment"
+	"github.com/tongbao-pay/tongbao/internal/ratelimit"
 	"github.com/tongbao-pay/tongbao/internal/store"
 	"github.com/tongbao-pay/tongbao/internal/telemetry"
 	"github.com/tongbao-pay/tongbao/internal/webhook"
@@ -103,6 +104,9 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.firstKey(ctx); err != nil {
 		return nil, err
 	}
+	if s.redis != nil {
+		s.redis.Start(ctx)
+	}
 	return s, nil
 }
 
@@ -121,14 +125,25 @@ func (s *Server) bind(ctx context.Context) error {
 }
 
 func (s *Server) assemble(o Options) error {
-	metrics := telemetry.NewMetrics(telemetry.MetricsConfig{
+	sources := telemetry.MetricsConfig{
 		Version: o.Version, Reviews: s.Store.OpenReviews, Certificates: s.certificates, Now: o.Now, Logger: s.logger,
 		// Which are made below:
 		Jobs:     func(ctx context.Context) ([]job.Count, error) { return s.jobs.Counts(ctx) },
 		Breakers: func(ctx context.Context) ([]channel.Breaker, error) { return s.registry.Breakers(ctx) },
-	})
+	}
+	var counter payment.Counter
+	var buckets ratelimit.Shared
+	if s.redis != nil {
+		sources.Redis, counter, buckets = s.redis.Ping, s.redis, s.redis
+	}
+	metrics := telemetry.NewMetrics(sources)
+	if s.redis != nil {
+		s.redis.Observe(metrics)
+	}
 	s.registry = channel.New(channel.Config{Source: accounts{s.Access}, PublicURL: s.config.PublicURL, Observer: metrics, Now: o.Now, Logger: s.logger})
-	s.payments = payment.New(payment.Config{Store: s.Store, Providers: s.registry, Observer: metrics, Now: o.Now, Logger: s.logger})
+	s.payments = payment.New(payment.Config{
+		Store: s.Store, Providers: s.registry, Numbers: payment.NewNumbers(s.Store, counter, s.logger), Observer: metrics, Now: o.Now, Logger: s.logger,
+	})
 	var err error
 	s.Webhooks, err = webhook.New(webhook.Config{
 		Store: s.Store, Sealer: s.Sealer, AllowPrivate: s.config.Webhooks.AllowPrivate, AllowHTTP: s.config.Webhooks.AllowHTTP, Observer: metrics, Now: o.Now, Logger: s.logger,
@@ -153,6 +168,7 @@ func (s *Server) assemble(o Options) error {
 	s.Store.UseObserver(metrics)
 	face, err := api.New(api.Config{
 		Payments: s.payments, Lists: s.Store, Webhooks: s.Webhooks, Authenticator: s.Access, Idempotency: s.Store, Sealer: s.Sealer, Now: o.Now, Logger: s.logger,
+		Limiter: ratelimit.New(ratelimit.Config{PerSecond: s.config.RateLimit, Shared: buckets, Observer: metrics}),
 	})
 	if err != nil {
 		return err
@@ -188,6 +204,9 @@ func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
 		answerText(w, http.StatusServiceUnavailable, "stopping or not started")
 	case s.Store.Ping(ctx) != nil:
 		answerText(w, http.StatusServiceUnavailable, "the database does not answer")
+	case s.redis != nil && s.redis.Ping(ctx) != nil:
+		// Not a reason to send requests elsewhere: nothing that Redis does is missing, only slower or less exact.
+		answerText(w, http.StatusOK, "ready, degraded: redis does not answer; numbers and nonces are the database's business, rate limits each replica's own")
 	default:
 		answerText(w, http.StatusOK, "ready")
 	}

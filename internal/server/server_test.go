@@ -1,16 +1,21 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/config"
+	"github.com/tongbao-pay/tongbao/internal/redistest"
 	"github.com/tongbao-pay/tongbao/internal/server"
 	"github.com/tongbao-pay/tongbao/sandbox"
 )
@@ -172,4 +177,113 @@ func TestAccountsAreCheckedBeforeTheyAreStored(t *testing.T) {
 		_, err := i.start(account(t, map[string]string{"mchid": "1900000099"}))
 		expectError(t, err, "1900000099", "an account of its own")
 	})
+}
+
+// serve runs a gateway until the test ends.
+func (i installation) serve(o server.Options) *server.Server {
+	i.t.Helper()
+	s, err := server.Open(i.t.Context(), o)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(i.t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	i.t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			i.t.Errorf("serve: %v", err)
+		}
+	})
+	return s
+}
+
+// answers is the status and the text of a GET.
+func answers(t *testing.T, url, key string) (status int, text string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	a, err := (&http.Client{Timeout: 30 * time.Second}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Body.Close()
+	body, err := io.ReadAll(a.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.StatusCode, string(body)
+}
+
+// becomes asks until the answer contains the words.
+func becomes(t *testing.T, url, words string) {
+	t.Helper()
+	tick, deadline := time.NewTicker(20*time.Millisecond), time.After(30*time.Second)
+	defer tick.Stop()
+	for {
+		status, text := answers(t, url, "")
+		if status == http.StatusOK && strings.Contains(text, words) {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("%s answers %d %q, want %q", url, status, text, words)
+		case <-tick.C:
+		}
+	}
+}
+
+func TestRedisIsNotNeeded(t *testing.T) {
+	t.Parallel()
+	shared := redistest.Start(t)
+	i := newInstallation(t)
+	s := i.serve(i.options("redis_url: "+shared.URL(), "rate_limit: 1", "shutdown: {delay: 0s}"))
+	key := s.FirstKey.Secret.Reveal()
+	becomes(t, s.URL()+"/readyz", "ready\n")
+
+	limited := func() {
+		t.Helper()
+		for range 10 {
+			if status, text := answers(t, s.URL()+"/v1/payments", key); status == http.StatusTooManyRequests && strings.Contains(text, "rate_limited") {
+				return
+			}
+		}
+		t.Error("a key with one request a second is not limited")
+	}
+	limited()
+	shared.Kill(t)
+	becomes(t, s.URL()+"/readyz", "ready, degraded: redis does not answer")
+	becomes(t, s.AdminURL()+"/metrics", `tongbao_redis_failures_total{use="ping"}`)
+	limited()
+	becomes(t, s.AdminURL()+"/metrics", `tongbao_redis_failures_total{use="limits"}`)
+	shared.Restart(t)
+	becomes(t, s.URL()+"/readyz", "ready\n")
+}
+
+func TestTheStartSaysWhetherRedisAnswers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ url, said string }{
+		"AndItDoes":    {redistest.Start(t).URL(), "redis answers: "},
+		"AndItDoesNot": {"redis://:hunter2@127.0.0.1:1/0", "redis does not answer: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newInstallation(t).options("redis_url: " + c.url)
+			var log strings.Builder
+			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			s, err := server.Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if text := log.String(); !strings.Contains(text, c.said) || strings.Contains(text, "hunter2") {
+				t.Errorf("log %s", text)
+			}
+		})
+	}
 }

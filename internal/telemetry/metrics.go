@@ -24,8 +24,9 @@ type MetricsConfig struct {
 	Reviews      func(context.Context) (map[payment.ReviewKind]int64, error)
 	Certificates func(context.Context) []Certificate
 	Breakers     func(context.Context) ([]channel.Breaker, error)
-	Now          func() time.Time // nil: time.Now
-	Logger       *slog.Logger     // nil: discarded
+	Redis        func(context.Context) error // whether Redis answers
+	Now          func() time.Time            // nil: time.Now
+	Logger       *slog.Logger                // nil: discarded
 }
 
 // Certificate is a certificate or key in use that ends.
@@ -54,6 +55,8 @@ type Metrics struct {
 	channelHeld           *prometheus.CounterVec
 	deliveries            *prometheus.CounterVec
 	webhookDelay          prometheus.Histogram
+	limited               *prometheus.CounterVec
+	redisFailures         *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics on a registry of their own.
@@ -100,12 +103,18 @@ func NewMetrics(c MetricsConfig) *Metrics {
 			Name: "tongbao_webhook_delay_seconds", Help: "Time from an event to the end of the try that delivered it.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 1800, 7200, 86400},
 		}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tongbao_requests_limited_total", Help: "API requests answered 429: by the rate of a key, or of an address whose requests were not authenticated.",
+		}, []string{"by"}),
+		redisFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tongbao_redis_failures_total", Help: "What Redis was wanted for and did not answer: numbers and nonces, which the database took over, limits, which the replica took over, or ping.",
+		}, []string{"use"}),
 	}
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tongbao_scrape_failures_total", Help: "Scrapes without a metric because what it is read from failed or took too long.",
 	}, []string{"metric"})
 	m.registry.MustRegister(
-		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.channelRequests, m.channelHeld, m.deliveries, m.webhookDelay, failures,
+		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.channelRequests, m.channelHeld, m.deliveries, m.webhookDelay, m.limited, m.redisFailures, failures,
 		buildInfo(c.Version), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	for _, g := range c.scraped() {

@@ -72,6 +72,7 @@ func full(now func() time.Time) *telemetry.Metrics {
 		Breakers: func(context.Context) ([]channel.Breaker, error) {
 			return []channel.Breaker{{Channel: payment.WeChat, Account: "main", State: channel.BreakerOpen}, {Channel: payment.WeChat, Account: "other"}}, nil
 		},
+		Redis: func(context.Context) error { return errors.New("down") },
 		Certificates: func(context.Context) []telemetry.Certificate {
 			return []telemetry.Certificate{{Account: "main", Kind: "platform", Serial: "5157E0", NotAfter: noon.Add(time.Hour)}, {Account: "main", Kind: "platform", Serial: "OLD", NotAfter: noon.Add(-time.Minute)}}
 		},
@@ -97,6 +98,8 @@ func happen(m *telemetry.Metrics) {
 	m.Tried(ctx, webhook.Delivery{Success: true}, webhook.Delivered, 40*time.Millisecond)
 	m.Tried(ctx, webhook.Delivery{}, webhook.Pending, time.Second)
 	m.Tried(ctx, webhook.Delivery{}, webhook.Dead, 24*time.Hour)
+	m.RequestLimited("key")
+	m.RedisFailed("numbers")
 }
 
 func TestMetrics(t *testing.T) {
@@ -140,11 +143,14 @@ func TestMetrics(t *testing.T) {
 			`tongbao_payments_total{channel="wechat",product="native",status="processing"} 1`,
 			`tongbao_payments_total{channel="wechat",product="native",status="refunded"} 1`,
 			`tongbao_payments_total{channel="wechat",product="native",status="succeeded"} 1`,
+			`tongbao_redis_failures_total{use="numbers"} 1`,
+			`tongbao_redis_up 0`,
 			`tongbao_refunds_total{channel="wechat",status="abnormal"} 1`,
 			`tongbao_refunds_total{channel="wechat",status="closed"} 1`,
 			`tongbao_refunds_total{channel="wechat",status="failed"} 1`,
 			`tongbao_refunds_total{channel="wechat",status="pending"} 1`,
 			`tongbao_refunds_total{channel="wechat",status="succeeded"} 1`,
+			`tongbao_requests_limited_total{by="key"} 1`,
 			`tongbao_reviews_open{kind="double_paid"} 0`,
 			`tongbao_reviews_open{kind="late_paid"} 2`,
 			`tongbao_reviews_open{kind="outcome_unknown"} 0`,
@@ -157,6 +163,7 @@ func TestMetrics(t *testing.T) {
 			`tongbao_scrape_failures_total{metric="tongbao_certificate_expiry_seconds"} 0`,
 			`tongbao_scrape_failures_total{metric="tongbao_channel_breaker_state"} 0`,
 			`tongbao_scrape_failures_total{metric="tongbao_jobs"} 0`,
+			`tongbao_scrape_failures_total{metric="tongbao_redis_up"} 0`,
 			`tongbao_scrape_failures_total{metric="tongbao_reviews_open"} 0`,
 			`tongbao_webhook_deliveries_total{result="failed"} 1`,
 			`tongbao_webhook_deliveries_total{result="given_up"} 1`,

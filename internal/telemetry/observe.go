@@ -103,6 +103,12 @@ func (m *Metrics) Tried(ctx context.Context, d webhook.Delivery, state webhook.S
 	}
 }
 
+// RequestLimited implements the observer of internal/ratelimit.
+func (m *Metrics) RequestLimited(by string) { m.limited.WithLabelValues(by).Inc() }
+
+// RedisFailed implements the observer of internal/redis.
+func (m *Metrics) RedisFailed(use string) { m.redisFailures.WithLabelValues(use).Inc() }
+
 // observe records a duration with its trace as the exemplar. Clocks differ: what seems to end before it began took no
 // time.
 func observe(ctx context.Context, o prometheus.Observer, d time.Duration) {

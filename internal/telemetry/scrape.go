@@ -57,7 +57,18 @@ func (c MetricsConfig) scraped() []*scraped {
 	if c.Breakers != nil {
 		gauges = append(gauges, newScraped("tongbao_channel_breaker_state", "Whether requests to an account's provider are passed on (0), tried (1) or held back (2); the worst of placing orders, asking and refunding.", []string{"channel", "account"}, c.readBreakers))
 	}
+	if c.Redis != nil {
+		gauges = append(gauges, newScraped("tongbao_redis_up", "Whether Redis answers, where one is configured: 1 or 0.", nil, c.readRedis))
+	}
 	return gauges
+}
+
+func (c MetricsConfig) readRedis(ctx context.Context, _ time.Time) ([]sample, error) {
+	up := sample{value: 1}
+	if err := c.Redis(ctx); err != nil {
+		up.value = 0 // not a failure to read it: that is what it says
+	}
+	return []sample{up}, nil
 }
 
 func (c MetricsConfig) readJobs(ctx context.Context, _ time.Time) ([]sample, error) {
