@@ -41,6 +41,7 @@ type world struct {
 	client   *client.Client // the shop's; it repeats by itself
 	once     *client.Client // the shop's; it shows every answer
 	inbox    *inbox         // the shop's
+	front    *front         // before whoever a fault is to happen to; nil in most journeys
 }
 
 // gateway is a server that is serving.
