@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,6 +28,8 @@ type process struct {
 	config  string // file
 	address string // stays the same over restarts, as orders at the provider name it
 	log     *lines
+	// environment is on top of this process's own, at every start.
+	environment []string
 
 	command *exec.Cmd
 	gone    chan struct{} // closed when the process has left
@@ -102,7 +105,7 @@ func (p *process) createKey() client.Secret {
 func (p *process) start(environment ...string) {
 	p.t.Helper()
 	p.command = exec.Command(p.program, "serve", "--config", p.config)
-	p.command.Env = append(os.Environ(), environment...)
+	p.command.Env = slices.Concat(os.Environ(), p.environment, environment)
 	p.command.Stderr = p.log
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.command.Start(); err != nil {
