@@ -15,6 +15,8 @@ STORM ?= 100000
 # What `make chaos` plays.
 SEED ?= 1
 RUNS ?= 400
+# How long it goes on killing processes.
+KILLS ?= 5m
 
 .PHONY: help
 help: ## List the targets
@@ -70,8 +72,13 @@ storm: ## Send STORM notifications (default 100000) at once: none lost, none ans
 	go test ./internal/notify -run '^$$' -bench Storm -benchtime $(STORM)x -timeout 60m
 
 .PHONY: chaos
-chaos: ## Play RUNS seeds from SEED on of the whole system against chance (default 400 from 1), with the race detector
+chaos: ## Play RUNS seeds from SEED on against chance (default 400 from 1), then kill processes in storms for KILLS (5m)
 	@$(step) "simulation" go test -race -count=1 -timeout=0 -v -run TestEveryPromiseHolds ./test/chaos -seed=$(SEED) -runs=$(RUNS)
+	@$(step) "kills" go test -count=1 -timeout=0 -v -run 'Kill|Fault' ./test/journeys -kills=$(KILLS)
+
+.PHONY: mutants
+mutants: ## Break each mechanism on purpose and see that a test notices (some minutes)
+	go test -count=1 -timeout=0 -v -run TestEachMutant ./test/mutants -mutate
 
 .PHONY: conformance
 conformance: ## Judge the sandbox and the library by other people's SDKs (needs Node.js 18 and npm)
