@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -14,10 +15,11 @@ import (
 	"github.com/wechatpay-apiv3/wechatpay-go/core/option"
 )
 
-// TestMain is also the upstream: the program starts itself.
+// TestMain is also the upstream and the tutorial app: the program starts itself.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == upstreamCommand {
-		if err := serveUpstream(context.Background(), os.Stdin, os.Stdout); err != nil {
+	if len(os.Args) == 2 && (os.Args[1] == upstreamCommand || os.Args[1] == tutorialCommand) {
+		if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -41,7 +43,7 @@ func TestOneRoundMeasuresEverything(t *testing.T) {
 
 func TestUsageIsAnError(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-rounds", "0"}, {"-slice", "0s"}, {"something"}} {
+	for _, args := range [][]string{{"-rounds", "0"}, {"-slice", "0s"}, {"something"}, {"-gateway", "-open", "0"}} {
 		if err := run(t.Context(), args, strings.NewReader(""), io.Discard); err == nil {
 			t.Errorf("%q: got no error", args)
 		}

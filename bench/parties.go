@@ -116,7 +116,10 @@ func sign(provider *rsa.PrivateKey, body string) (*signed, error) {
 }
 
 // notification is a payment, sealed.
-func notification() (string, error) {
+func notification() (string, error) { return seal(transaction, "EV-2018022511223320873") }
+
+// seal is the notification of an order, under its id.
+func seal(order, id string) (string, error) {
 	block, err := aes.NewCipher([]byte(apiV3Key))
 	if err != nil {
 		return "", err
@@ -126,9 +129,9 @@ func notification() (string, error) {
 		return "", err
 	}
 	const sealNonce, associated = "fdasflkja484", "transaction"
-	sealedText := aead.Seal(nil, []byte(sealNonce), []byte(transaction), []byte(associated)) //nolint:gosec // nothing here is secret
+	sealedText := aead.Seal(nil, []byte(sealNonce), []byte(order), []byte(associated)) //nolint:gosec // nothing here is secret
 	body, err := json.Marshal(map[string]any{
-		"id": "EV-2018022511223320873", "create_time": "2015-05-20T13:29:35+08:00", "resource_type": "encrypt-resource",
+		"id": id, "create_time": "2015-05-20T13:29:35+08:00", "resource_type": "encrypt-resource",
 		"event_type": "TRANSACTION.SUCCESS", "summary": "支付成功",
 		"resource": map[string]string{
 			"original_type": "transaction", "algorithm": "AEAD_AES_256_GCM", "nonce": sealNonce, "associated_data": associated,
