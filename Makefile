@@ -88,6 +88,10 @@ conformance: ## Judge the sandbox and the library by other people's SDKs (needs 
 bench: ## Measure the library beside wechatpay-go and gopay in one run (some minutes; nothing is judged by its time)
 	cd bench && go run .
 
+.PHONY: bench-gateway
+bench-gateway: ## Measure the gateway beside the service most people would write, on both engines (some ten minutes; likewise)
+	cd bench && go run . -gateway
+
 .PHONY: demo
 demo: ## Sandbox, gateway and a demo shop in one process: the quickest look
 	go run ./cmd/tongbao demo

@@ -105,7 +105,7 @@ func (c *child) memory() (int64, error) {
 
 // stat is what Linux tells about a process.
 type stat struct {
-	parent     int
+	parent      int
 	own, waited time.Duration // processor time; waited: of the children that ended
 }
 

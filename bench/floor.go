@@ -88,15 +88,10 @@ func sqliteRows(ctx context.Context, path string) (rowWriter, func(), error) {
 		quit()
 		return nil, nil, err
 	}
-	insert, err := db.PrepareContext(ctx, plainRow)
-	if err != nil {
-		quit()
-		return nil, nil, err
-	}
 	body := strings.Repeat("x", rowText)
 	return func(ctx context.Context, from, n int64) error {
 		if n == 1 {
-			_, err := insert.ExecContext(ctx, from, 0, body)
+			_, err := db.ExecContext(ctx, plainRow, from, 0, body)
 			return err
 		}
 		tx, err := db.BeginTx(ctx, nil)
@@ -104,8 +99,13 @@ func sqliteRows(ctx context.Context, path string) (rowWriter, func(), error) {
 			return err
 		}
 		defer func() { _ = tx.Rollback() }() // of nothing once it is committed
+		insert, err := tx.PrepareContext(ctx, plainRow)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = insert.Close() }() // with its database transaction at the latest
 		for i := range n {
-			if _, err := tx.StmtContext(ctx, insert).ExecContext(ctx, from, i, body); err != nil {
+			if _, err := insert.ExecContext(ctx, from, i, body); err != nil {
 				return err
 			}
 		}

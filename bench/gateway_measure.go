@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"sync/atomic"
 	"time"
 )
@@ -232,14 +232,19 @@ func (b *gatewayBench) countWebhooks(ctx context.Context, s *service) (float64, 
 	var received atomic.Int64
 	complete := make(chan struct{})
 	want := int64(b.plan.webhooks)
-	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	shop := &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		if received.Add(1) == want {
 			close(complete)
 		}
-	}))
+	})}
+	go func() { _ = shop.Serve(listener) }() // it ends when it is closed
 	defer shop.Close()
-	endpoint, err := json.Marshal(map[string]any{"url": shop.URL, "types": []string{"payment.succeeded"}})
+	endpoint, err := json.Marshal(map[string]any{"url": "http://" + listener.Addr().String(), "types": []string{"payment.succeeded"}})
 	if err != nil {
 		return 0, err
 	}

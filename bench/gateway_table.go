@@ -86,7 +86,9 @@ func printRest(to io.Writer, m *measuredEngine) {
 	}
 }
 
-func ms(nanoseconds float64) string { return fmt.Sprintf("%.1f", nanoseconds/float64(time.Millisecond)) }
+func ms(nanoseconds float64) string {
+	return fmt.Sprintf("%.1f", nanoseconds/float64(time.Millisecond))
+}
 
 func mib(bytes int64) string { return fmt.Sprintf("%.0f", float64(bytes)/(1<<20)) }
 

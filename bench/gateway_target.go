@@ -7,11 +7,11 @@ import (
 	"text/tabwriter"
 )
 
-// gatewayTarget is a promise about one engine's figures of one run, all of them but the memory ratios.
+// gatewayTarget is a promise about an engine's figures of one run, all of them ratios but the memory.
 type gatewayTarget struct {
-	target // but got
-
-	of func(*measuredEngine) float64 // not a number where it was not measured
+	target
+	// of is the figure; not a number where it was not measured.
+	of func(*measuredEngine) float64
 }
 
 // judgedCallers is how many shops the targets speak of.
@@ -32,7 +32,7 @@ func gatewayTargets() []gatewayTarget {
 		{target{promise: "orders a second beside the tutorial's", limit: 3, least: least}, creations(creation.rateOf, gatewayName, tutorialName)},
 		{target{promise: "orders a second beside the tuned tutorial's", limit: 1.4, least: least}, creations(creation.rateOf, gatewayName, tutorialTunedName)},
 		{target{promise: "orders a second with an accelerated signer, beside the tutorial's", limit: 5, least: least}, creations(creation.rateOf, acceleratedName, tutorialName)},
-		{target{promise: "PostgreSQL's CPU of an order beside one signature", limit: 0.3, least: most}, onServer(gateway(creation.databaseCPUOf))},
+		{target{promise: "PostgreSQL's CPU of an order beside one signature", limit: 0.3, least: most}, onlyOn("PostgreSQL", gateway(creation.databaseCPUOf))},
 		{target{promise: "p99 of an order beside the tutorial's", limit: 0.333, least: most}, creations(creation.p99Of, gatewayName, tutorialName)},
 		{target{promise: "new connections to the provider for an order", limit: 0.001, least: most}, gateway(creation.connectionsOf)},
 		{target{promise: "notifications a second beside the tutorial's", limit: 6, least: least}, func(m *measuredEngine) float64 {
@@ -67,8 +67,6 @@ func onlyOn(engine string, of func(*measuredEngine) float64) func(*measuredEngin
 		return of(m)
 	}
 }
-
-func onServer(of func(*measuredEngine) float64) func(*measuredEngine) float64 { return onlyOn("PostgreSQL", of) }
 
 // ratios is the median of the rounds' ratios: both sides of each were measured soon after each other.
 func ratios[T any](above, below []T, over, under func(T) float64) float64 {

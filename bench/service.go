@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -187,9 +188,7 @@ func (s *service) send(ctx context.Context, method, path string, body []byte, an
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	for name, values := range s.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, s.header)
 	return s.exchange(r, answer)
 }
 

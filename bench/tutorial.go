@@ -144,8 +144,8 @@ func startTutorial(database, redis string, tuned bool, p *parties, up *upstream)
 
 // startRedis is nil where Redis is not installed.
 func startRedis(ctx context.Context, folder string) (*child, string, error) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
+	path, _ := exec.LookPath("redis-server")
+	if path == "" {
 		return nil, "", nil
 	}
 	port, err := freePort(ctx)

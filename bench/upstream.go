@@ -263,7 +263,7 @@ func startUpstream(ctx context.Context, p *parties, record bool) (*upstream, err
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	u := &upstream{command: exec.CommandContext(ctx, program, upstreamCommand), roots: x509.NewCertPool()} //nolint:gosec // this very program
+	u := &upstream{command: exec.CommandContext(ctx, program, upstreamCommand), roots: x509.NewCertPool()}
 	u.command.Stderr = os.Stderr
 	if u.in, err = u.command.StdinPipe(); err != nil {
 		return nil, err
@@ -330,7 +330,9 @@ func (u *upstream) stop() {
 }
 
 // reach leads a transport to the upstream under the provider's name, and changes nothing else of it.
-func (u *upstream) reach() func(*http.Transport) *http.Transport { return reach(u.ready.Address, u.roots) }
+func (u *upstream) reach() func(*http.Transport) *http.Transport {
+	return reach(u.ready.Address, u.roots)
+}
 
 func reach(upstream string, roots *x509.CertPool) func(*http.Transport) *http.Transport {
 	dialer := &net.Dialer{Timeout: 5 * time.Second}

@@ -129,7 +129,7 @@ func (s *service) openDatabase() error {
 
 func (s *service) openProvider(ctx context.Context) error {
 	m := s.config.Merchant
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forbidigo // what the SDK uses where it is given nothing
 	if s.config.Tuned {
 		transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 4*connections, 4*connections
 	}
@@ -170,9 +170,9 @@ func (s *service) create(c *gin.Context) {
 		return
 	}
 	answer, _, err := s.native.Prepay(ctx, native.PrepayRequest{
-		Appid: core.String(s.config.Merchant.AppID), Mchid: core.String(s.config.Merchant.MchID),
-		Description: core.String(order.Description), OutTradeNo: core.String(order.OutTradeNo), NotifyUrl: core.String(s.config.NotifyURL),
-		Amount: &native.Amount{Total: core.Int64(order.Amount), Currency: core.String("CNY")},
+		Appid: new(s.config.Merchant.AppID), Mchid: new(s.config.Merchant.MchID),
+		Description: new(order.Description), OutTradeNo: new(order.OutTradeNo), NotifyUrl: new(s.config.NotifyURL),
+		Amount: &native.Amount{Total: new(order.Amount), Currency: new("CNY")},
 	})
 	if err != nil {
 		c.JSON(http.StatusBadGateway, gin.H{"error": err.Error()})
