@@ -9,8 +9,11 @@ import (
 	"testing"
 )
 
-// panicVariable makes the test's program a tongbao whose command panics.
-const panicVariable = "TONGBAO_TEST_PANIC"
+// panicVariable makes the test's program a tongbao whose command panics, programVariable one as it is.
+const (
+	panicVariable   = "TEST_PANIC"
+	programVariable = "TEST_AS_TONGBAO"
+)
 
 type panicking struct{}
 
@@ -19,6 +22,9 @@ func (panicking) Write([]byte) (int, error) { panic("a mistake in a command") }
 func TestMain(m *testing.M) {
 	if os.Getenv(panicVariable) != "" {
 		os.Exit(run(context.Background(), []string{"version"}, system{stdout: panicking{}, stderr: os.Stderr}))
+	}
+	if os.Getenv(programVariable) != "" {
+		main()
 	}
 	os.Exit(m.Run())
 }

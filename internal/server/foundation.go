@@ -37,7 +37,14 @@ type FirstKey struct {
 
 // OpenFoundation opens the database, migrates it where the configuration allows, and applies what the
 // configuration declares.
-func OpenFoundation(ctx context.Context, o Options) (_ *Foundation, err error) {
+func OpenFoundation(ctx context.Context, o Options) (*Foundation, error) {
+	return openFoundation(ctx, o, unclaimed)
+}
+
+func unclaimed(*store.Store, context.Context) error { return nil }
+
+// openFoundation opens the database and lets claim have it before anything in it is changed.
+func openFoundation(ctx context.Context, o Options, claim func(*store.Store, context.Context) error) (_ *Foundation, err error) {
 	c, logger, f := o.Config, o.Logger, &Foundation{}
 	if f.Store, err = store.Open(ctx, c.Database.Reveal()); err != nil {
 		return nil, err
@@ -47,6 +54,9 @@ func OpenFoundation(ctx context.Context, o Options) (_ *Foundation, err error) {
 			err = errors.Join(err, f.Close())
 		}
 	}()
+	if err := claim(f.Store, ctx); err != nil {
+		return nil, err
+	}
 	if err := f.migrate(ctx, c, logger); err != nil {
 		return nil, err
 	}

@@ -36,6 +36,8 @@ type Options struct {
 	// Now is the clock of everything that has a time of its own: expiry, signatures, schedules. Jobs are woken by the
 	// machine's clock, as far from now as Now says. Nil: time.Now.
 	Now func() time.Time
+	// Shared lets other servers have the same SQLite file; who says so sees to it that no job runs twice at once.
+	Shared bool
 	// Queue makes the queue that runs committed jobs. Nil: River's, as [job.New] makes it.
 	Queue func(job.Config) (Queue, error)
 }
@@ -82,7 +84,11 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Queue == nil {
 		o.Queue = riverQueue
 	}
-	foundation, err := OpenFoundation(ctx, o)
+	claim := (*store.Store).Serve
+	if o.Shared {
+		claim = unclaimed
+	}
+	foundation, err := openFoundation(ctx, o, claim)
 	if err != nil {
 		return nil, err
 	}

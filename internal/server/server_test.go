@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/config"
 	"github.com/tongbao-pay/tongbao/internal/redistest"
 	"github.com/tongbao-pay/tongbao/internal/server"
+	"github.com/tongbao-pay/tongbao/internal/store"
 	"github.com/tongbao-pay/tongbao/sandbox"
 )
 
@@ -118,6 +120,38 @@ func TestFirstKey(t *testing.T) {
 			t.Error("a key for an app that nobody asked for")
 		}
 	})
+}
+
+func TestASQLiteFileIsServedOnce(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	first, err := server.Open(t.Context(), i.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = i.start()
+	expectError(t, err, "another tongbao serves", "PostgreSQL")
+	if !errors.Is(err, store.ErrServed) {
+		t.Errorf("got %v", err)
+	}
+	link := filepath.Join(i.dir, "other.db")
+	if err := os.Symlink(filepath.Join(i.dir, "tongbao.db"), link); err != nil {
+		t.Fatal(err)
+	}
+	other := i.options()
+	if other.Config, err = config.Load(filepath.Join(i.dir, "tongbao.yaml"), []string{"TONGBAO_DATABASE=sqlite:" + link}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = server.Open(t.Context(), other)
+	expectError(t, err, "another tongbao serves")
+	beside, err := server.OpenFoundation(t.Context(), i.options())
+	if err != nil {
+		t.Fatalf("a command beside the server: %v", err)
+	}
+	if err := errors.Join(beside.Close(), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+	i.mustStart()
 }
 
 func TestALostMasterKeyIsNotReplaced(t *testing.T) {

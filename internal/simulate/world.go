@@ -223,7 +223,7 @@ func (w *world) start(ctx context.Context, r *replica) error {
 	}
 	now := func() time.Time { return r.now(w.clock) }
 	s, err := server.Open(ctx, server.Options{
-		Config: w.config, Version: "simulated", Logger: server.NewLogger(w.log, config.Log{Level: "warn", Format: "text"}), Now: now,
+		Config: w.config, Version: "simulated", Logger: server.NewLogger(w.log, config.Log{Level: "warn", Format: "text"}), Now: now, Shared: true,
 		Queue: func(c job.Config) (server.Queue, error) {
 			r.queue = &queue{jobs: w.jobs, work: c.Work, upkeep: c.Hourly, now: now}
 			return r.queue, nil

@@ -20,7 +20,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("store: create the folder of the database: %w", err)
 	}
 	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
-	dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: pragmas.Encode()}).String()
+	dsn := fileURL(path, pragmas)
 	writer, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
@@ -42,6 +42,10 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	reader.SetMaxOpenConns(max(4, runtime.NumCPU()))
 	read := liteQuerier{reader, &prepared{db: reader}}
 	return (&Store{dialect: embedded, read: read, lite: writer, litePrepared: &prepared{db: writer}, liteReader: reader}).with(1), nil
+}
+
+func fileURL(path string, options url.Values) string {
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}).String()
 }
 
 // liteConn is what *sql.DB and *sql.Tx share.

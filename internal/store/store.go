@@ -39,6 +39,7 @@ type Store struct {
 	lite         *sql.DB       // on SQLite: the one writer
 	litePrepared *prepared
 	liteReader   *sql.DB
+	served       *sql.DB // the lock of a process that serves
 	queue        Queue
 	observer     Observer
 	commits      *committer
@@ -85,7 +86,11 @@ func (s *Store) Close() error {
 		s.pg.Close()
 		return nil
 	}
-	return errors.Join(s.liteReader.Close(), s.lite.Close())
+	err := errors.Join(s.liteReader.Close(), s.lite.Close())
+	if s.served != nil {
+		err = errors.Join(err, s.served.Close())
+	}
+	return err
 }
 
 // Ping reports whether the database answers.
