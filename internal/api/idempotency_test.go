@@ -31,6 +31,16 @@ func TestIdempotencyKey(t *testing.T) {
 			t.Errorf("it executed %d times", n)
 		}
 	})
+	t.Run("ARepeatSaysWhereTheResourceIsAsTheFirstDid", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		first := b.send(t, "POST", "/v1/payments", goodPayment, key)
+		again := b.send(t, "POST", "/v1/payments", goodPayment, key)
+		where := first.header.Get("Location")
+		if where == "" || again.header.Get("Location") != where || again.header.Get("Idempotent-Replayed") != "true" {
+			t.Errorf("first at %q, again %v", where, again.header)
+		}
+	})
 	t.Run("StoredAnswerIsSealed", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)

@@ -15,6 +15,7 @@ type Record struct {
 	Done        bool // Status and Body are the first answer
 	Status      int
 	ContentType string
+	Location    string
 	Body        []byte
 	CreatedAt   time.Time
 }

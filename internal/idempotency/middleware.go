@@ -148,7 +148,8 @@ func (c *Config) finish(ctx context.Context, record Record, answer *recorder) {
 	defer cancel()
 	sealed, err := c.Sealer.Seal(answer.body.Bytes(), sealContext(record))
 	if err == nil {
-		record.Done, record.Status, record.ContentType, record.Body = true, answer.status, answer.header.Get("Content-Type"), sealed
+		record.Done, record.Status, record.Body = true, answer.status, sealed
+		record.ContentType, record.Location = answer.header.Get("Content-Type"), answer.header.Get("Location")
 		err = c.Store.Finish(ctx, record)
 	}
 	if err != nil {
@@ -170,8 +171,10 @@ func (c *Config) replay(w http.ResponseWriter, r *http.Request, record Record) {
 		c.Refuse(w, r, fmt.Errorf("idempotency: open the stored answer: %w", err))
 		return
 	}
-	if record.ContentType != "" {
-		w.Header().Set("Content-Type", record.ContentType)
+	for name, value := range map[string]string{"Content-Type": record.ContentType, "Location": record.Location} {
+		if value != "" {
+			w.Header().Set(name, value)
+		}
 	}
 	w.Header().Set("Idempotent-Replayed", "true")
 	w.WriteHeader(record.Status)

@@ -9,11 +9,11 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/idempotency"
 )
 
-const idempotencyColumns = `app_id, key, request_hash, locked_until, done, status, content_type, body, created_at`
+const idempotencyColumns = `app_id, key, request_hash, locked_until, done, status, content_type, location, body, created_at`
 
 func scanIdempotency(r rows) (idempotency.Record, error) {
 	var i idempotency.Record
-	err := r.Scan(&i.AppID, &i.Key, &i.RequestHash, instant{&i.LockedUntil}, &i.Done, &i.Status, &i.ContentType, base64Text{&i.Body}, instant{&i.CreatedAt})
+	err := r.Scan(&i.AppID, &i.Key, &i.RequestHash, instant{&i.LockedUntil}, &i.Done, &i.Status, &i.ContentType, &i.Location, base64Text{&i.Body}, instant{&i.CreatedAt})
 	return i, err
 }
 
@@ -28,7 +28,7 @@ func (s *Store) Begin(ctx context.Context, r idempotency.Record, now time.Time) 
 }
 
 func (s *Store) claim(ctx context.Context, r idempotency.Record, now time.Time) (current idempotency.Record, started bool, err error) {
-	n, err := s.write(ctx, `INSERT INTO idempotency_keys (`+idempotencyColumns+`) VALUES ($1, $2, $3, $4, $5, 0, '', '', $6)
+	n, err := s.write(ctx, `INSERT INTO idempotency_keys (`+idempotencyColumns+`) VALUES ($1, $2, $3, $4, $5, 0, '', '', '', $6)
 		ON CONFLICT (app_id, key) DO UPDATE SET locked_until = excluded.locked_until
 		WHERE NOT idempotency_keys.done AND idempotency_keys.locked_until < $6 AND idempotency_keys.request_hash = excluded.request_hash`,
 		r.AppID, r.Key, r.RequestHash, millis(r.LockedUntil), false, millis(now))
@@ -41,8 +41,8 @@ func (s *Store) claim(ctx context.Context, r idempotency.Record, now time.Time) 
 
 // Finish implements [idempotency.Store].
 func (s *Store) Finish(ctx context.Context, r idempotency.Record) error {
-	_, err := s.write(ctx, `UPDATE idempotency_keys SET done = $3, status = $4, content_type = $5, body = $6 WHERE app_id = $1 AND key = $2 AND NOT done`,
-		r.AppID, r.Key, true, r.Status, r.ContentType, encodeBytes(r.Body))
+	_, err := s.write(ctx, `UPDATE idempotency_keys SET done = $3, status = $4, content_type = $5, location = $6, body = $7 WHERE app_id = $1 AND key = $2 AND NOT done`,
+		r.AppID, r.Key, true, r.Status, r.ContentType, r.Location, encodeBytes(r.Body))
 	return err
 }
 

@@ -249,6 +249,7 @@ CREATE TABLE idempotency_keys (
     done         boolean NOT NULL,
     status       bigint  NOT NULL,
     content_type text    NOT NULL,
+    location     text    NOT NULL,
     body         text    NOT NULL,
     created_at   bigint  NOT NULL,
     PRIMARY KEY (app_id, key)

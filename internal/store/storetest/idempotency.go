@@ -74,7 +74,7 @@ func (b *bundle) beginners(r idempotency.Record, now time.Time) (n int) {
 func aFinishedKeyKeepsItsAnswer(t *testing.T, b *bundle) {
 	r := record()
 	b.begin(r, epoch)
-	r.Done, r.Status, r.ContentType, r.Body = true, 201, "application/json", []byte("{\"a\":\"\xff\x00\"}")
+	r.Done, r.Status, r.ContentType, r.Location, r.Body = true, 201, "application/json", "/v1/payments/pay_1", []byte("{\"a\":\"\xff\x00\"}")
 	b.finish(r)
 	current, started := b.begin(record(), epoch.Add(time.Second))
 	if started {
