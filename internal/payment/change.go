@@ -20,6 +20,8 @@ type Change struct {
 	Notice   *Notice
 	Reviews  []*Review // opened
 	Resolved *Review
+	// Placed says that the payment waits for its payer from here on: the one status that no event announces.
+	Placed bool
 }
 
 // Store keeps payments. It is safe for concurrent use.

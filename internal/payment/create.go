@@ -205,10 +205,15 @@ func (p *Payment) placed(credential Credential) *Change {
 	if to, ok := Attempts.Next(a.Status, OnPlaced); ok {
 		a.Status = to
 	}
+	return p.waits(&Change{Payment: p, Attempts: []*Attempt{a}})
+}
+
+// waits moves the change's payment to where it waits for its payer, if it is not further.
+func (p *Payment) waits(c *Change) *Change {
 	if to, ok := Payments.Next(p.Status, OnPlaced); ok {
-		p.Status = to
+		p.Status, c.Placed = to, true
 	}
-	return &Change{Payment: p, Attempts: []*Attempt{a}}
+	return c
 }
 
 // notPlaced settles what can be settled. A refusal counts only after the provider, asked, does not have the order:

@@ -27,6 +27,18 @@ func TestCreate(t *testing.T) {
 		}
 		b.happened(p.ID, "payment.created")
 	})
+	t.Run("ThatItWaitsForThePayerIsToldOnce", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		var heard placements
+		b.Service = payment.New(payment.Config{Store: b.fragile, Providers: b, Observer: &heard, Now: b.clock.Now})
+		b.create()
+		b.run(time.Minute) // it is asked about
+		b.create()
+		if heard != 1 {
+			t.Errorf("told %d times", heard)
+		}
+	})
 	t.Run("TheInvocationComesWithTheProductsThatNeedIt", func(t *testing.T) {
 		t.Parallel()
 		b := newBundle(t)
@@ -441,5 +453,14 @@ func TestCreateRequestsAreChecked(t *testing.T) {
 			}
 			refusedWith(t, err, payment.CodeInvalid, test.field)
 		})
+	}
+}
+
+// placements counts the changes that made a payment wait for its payer.
+type placements int
+
+func (n *placements) Committed(_ context.Context, c *payment.Change) {
+	if c.Placed {
+		*n++
 	}
 }

@@ -52,10 +52,7 @@ func (p *Payment) applyUnpaid(a *Attempt) (*Change, Verdict) {
 		return nil, NoEffect
 	}
 	a.Status = to
-	if to, ok := Payments.Next(p.Status, OnPlaced); ok {
-		p.Status = to
-	}
-	return &Change{Payment: p, Attempts: []*Attempt{a}}, Applied
+	return p.waits(&Change{Payment: p, Attempts: []*Attempt{a}}), Applied
 }
 
 func (p *Payment) applyClosed(a *Attempt, now time.Time) (*Change, Verdict) {

@@ -70,7 +70,7 @@ func NewMetrics(c MetricsConfig) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(), now: c.Now,
 		payments: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tongbao_payments_total", Help: "Payments that entered a status, by channel and product. Waiting for the payer (pending) is no event and is not counted.",
+			Name: "tongbao_payments_total", Help: "Payments that entered a status, by channel and product; late_paid counts money that came after the end.",
 		}, []string{"channel", "product", "status"}),
 		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tongbao_refunds_total", Help: "Refunds that entered a status, by channel.",

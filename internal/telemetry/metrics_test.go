@@ -86,6 +86,7 @@ func happen(m *telemetry.Metrics) {
 	for _, eventType := range payment.EventTypes {
 		m.Committed(ctx, &payment.Change{Payment: p, Events: []payment.Event{{Type: eventType}}})
 	}
+	m.Committed(ctx, &payment.Change{Payment: p, Placed: true})
 	m.Committed(ctx, &payment.Change{Events: []payment.Event{{Type: payment.EventReviewOpened}}})
 	m.ProviderCall(ctx, payment.WeChat, "prepay", "done", 30*time.Millisecond)
 	m.ProviderCall(ctx, payment.WeChat, "prepay", "unknown", 20*time.Second)
@@ -140,6 +141,7 @@ func TestMetrics(t *testing.T) {
 			`tongbao_payments_total{channel="wechat",product="native",status="closed"} 1`,
 			`tongbao_payments_total{channel="wechat",product="native",status="failed"} 1`,
 			`tongbao_payments_total{channel="wechat",product="native",status="late_paid"} 1`,
+			`tongbao_payments_total{channel="wechat",product="native",status="pending"} 1`,
 			`tongbao_payments_total{channel="wechat",product="native",status="processing"} 1`,
 			`tongbao_payments_total{channel="wechat",product="native",status="refunded"} 1`,
 			`tongbao_payments_total{channel="wechat",product="native",status="succeeded"} 1`,

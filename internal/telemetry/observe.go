@@ -11,16 +11,20 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/webhook"
 )
 
-// Committed implements [payment.Observer]: it counts the statuses that the change's events announce. Payments are
-// created in processing; pending comes without an event and is not counted.
+// Committed implements [payment.Observer]: it counts the statuses that the change's events announce, and pending,
+// which none announces. Payments are created in processing.
 func (m *Metrics) Committed(_ context.Context, c *payment.Change) {
 	p := c.Payment
 	if p == nil {
 		return
 	}
+	product := string(p.Resource().Product)
+	if c.Placed {
+		m.payments.WithLabelValues(string(p.Channel), product, string(payment.Pending)).Inc()
+	}
 	for _, e := range c.Events {
 		if status, ok := paymentStatus(e.Type); ok {
-			m.payments.WithLabelValues(string(p.Channel), string(p.Resource().Product), string(status)).Inc()
+			m.payments.WithLabelValues(string(p.Channel), product, string(status)).Inc()
 		}
 		if status, ok := refundStatus(e.Type); ok {
 			m.refunds.WithLabelValues(string(p.Channel), string(status)).Inc()
