@@ -31,6 +31,7 @@ type Config struct {
 	Log           Log
 	Telemetry     Telemetry
 	Webhooks      Webhooks
+	Retention     Retention
 	Shutdown      Shutdown
 	Apps          []App
 	Accounts      []Account
@@ -67,6 +68,12 @@ const (
 type Webhooks struct {
 	AllowPrivate []netip.Prefix // networks that are not public and allowed all the same
 	AllowHTTP    bool           // plain HTTP to every endpoint
+}
+
+// Retention says how long rows are kept that nobody waits for any more, in whole days.
+type Retention struct {
+	Traffic time.Duration // notifications, delivered webhooks and their deliveries
+	History time.Duration // events, and answers of idempotency keys
 }
 
 // Shutdown bounds a graceful stop: readiness goes false, Delay passes, then requests and jobs drain within Timeout.

@@ -104,8 +104,8 @@ func TestLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := []string{c.Listen, c.AdminListen, c.PublicURL, c.Database.Reveal(), c.MasterKeyFile, c.Migrate, c.Log.Level, c.Log.Format, c.Telemetry.Traces, c.Telemetry.ServiceName, c.Shutdown.Delay.String(), c.Shutdown.Timeout.String()}
-		want := []string{"127.0.0.1:8080", "127.0.0.1:8081", "", "sqlite:data/tongbao.db", filepath.Join("data", "master.key"), "auto", "info", "text", "off", "tongbao", "3s", "25s"}
+		got := []string{c.Listen, c.AdminListen, c.PublicURL, c.Database.Reveal(), c.MasterKeyFile, c.Migrate, c.Log.Level, c.Log.Format, c.Telemetry.Traces, c.Telemetry.ServiceName, c.Shutdown.Delay.String(), c.Shutdown.Timeout.String(), c.Retention.Traffic.String(), c.Retention.History.String()}
+		want := []string{"127.0.0.1:8080", "127.0.0.1:8081", "", "sqlite:data/tongbao.db", filepath.Join("data", "master.key"), "auto", "info", "text", "off", "tongbao", "3s", "25s", "2160h0m0s", "43800h0m0s"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
@@ -135,6 +135,7 @@ migrate: manual
 log: {level: debug, format: json}
 telemetry: {traces: otlp, service_name: pay}
 webhooks: {allow_private: [10.0.0.0/8, "fd00::/8"], allow_http: true}
+retention: {traffic_days: 7, history_days: 36500}
 shutdown: {delay: 500ms, timeout: 1m}
 apps:
   - {id: shop, name: Demo shop, late_payment: review, require_signature: true, disabled: true}
@@ -152,6 +153,9 @@ apps:
 		}
 		if c.Shutdown != (config.Shutdown{Delay: 500 * time.Millisecond, Timeout: time.Minute}) || c.Log != (config.Log{Level: "debug", Format: "json"}) {
 			t.Errorf("shutdown %v, log %v", c.Shutdown, c.Log)
+		}
+		if c.Retention != (config.Retention{Traffic: 7 * 24 * time.Hour, History: 36_500 * 24 * time.Hour}) {
+			t.Errorf("retention %v", c.Retention)
 		}
 		want := []config.App{
 			{ID: "shop", Name: "Demo shop", LatePayment: "review", RequireSignature: true, Disabled: true},
@@ -267,7 +271,7 @@ func TestProblems(t *testing.T) {
 		want    []string // the beginnings, in order
 	}{
 		"EverythingAtOnceWithItsPlace": {
-			text:    "lisen: 1\nlog:\n  level: loud\n  colour: red\nshutdown: {delay: 3}\nwebhooks: {allow_http: yes, allow_private: [10.0.0.1/8, x]}\napps:\n  - id: Shop\n  - late_payment: keep\n",
+			text:    "lisen: 1\nlog:\n  level: loud\n  colour: red\nshutdown: {delay: 3}\nretention: {traffic_days: 6, history_days: 90d}\nwebhooks: {allow_http: yes, allow_private: [10.0.0.1/8, x]}\napps:\n  - id: Shop\n  - late_payment: keep\n",
 			environ: []string{"TONGBAO_LOG_LEVL=info", "TONGBAO_MIGRATE=never"},
 			want: []string{
 				"tongbao.yaml:1: lisen: there is no such setting; did you mean listen?",
@@ -275,13 +279,15 @@ func TestProblems(t *testing.T) {
 				"TONGBAO_LOG_LEVL: there is no such variable; did you mean TONGBAO_LOG_LEVEL?",
 				`TONGBAO_MIGRATE: migrate: "never" is none of: auto, manual`,
 				`tongbao.yaml:3: log.level: "loud" is none of: debug, info, warn, error`,
-				`tongbao.yaml:6: webhooks.allow_private: "10.0.0.1/8" is no network`,
-				`tongbao.yaml:6: webhooks.allow_private: "x" is no network`,
-				`tongbao.yaml:6: webhooks.allow_http: "yes" must be true or false`,
+				`tongbao.yaml:7: webhooks.allow_private: "10.0.0.1/8" is no network`,
+				`tongbao.yaml:7: webhooks.allow_private: "x" is no network`,
+				`tongbao.yaml:7: webhooks.allow_http: "yes" must be true or false`,
+				`tongbao.yaml:6: retention.traffic_days: "6" must be a number of days from 7 to 36500`,
+				`tongbao.yaml:6: retention.history_days: "90d" must be a number of days from 400 to 36500`,
 				`tongbao.yaml:5: shutdown.delay: "3" must be a duration from 0s to 5m with its unit`,
-				`tongbao.yaml:8: apps[0].id: "Shop" is no name`,
-				"tongbao.yaml:9: apps[1].id: is required",
-				`tongbao.yaml:9: apps[1].late_payment: "keep" is none of: refund, accept, review`,
+				`tongbao.yaml:9: apps[0].id: "Shop" is no name`,
+				"tongbao.yaml:10: apps[1].id: is required",
+				`tongbao.yaml:10: apps[1].late_payment: "keep" is none of: refund, accept, review`,
 			},
 		},
 		"NameBelowTheWrongGroup": {text: "level: info", want: []string{"tongbao.yaml:1: level: there is no such setting"}},

@@ -121,6 +121,16 @@ func configFields() []field[Config] {
 			at:  func(c *Config) value { return boolValue{&c.Webhooks.AllowHTTP} },
 		},
 		{
+			key: "retention.traffic_days", fallback: "90",
+			doc: "How long notifications, delivered webhooks and their deliveries are kept. Those of an open payment or review, and webhooks that were given up, stay until that is done with.",
+			at:  func(c *Config) value { return daysValue{&c.Retention.Traffic, 7} },
+		},
+		{
+			key: "retention.history_days", fallback: "1825",
+			doc: "How long events, and answers for repeated idempotency keys, are kept. Payments, refunds, postings and reviews are kept for ever.",
+			at:  func(c *Config) value { return daysValue{&c.Retention.History, 400} },
+		},
+		{
 			key: "shutdown.delay", fallback: "3s",
 			doc: "How long requests are still accepted after `/readyz` says no, so that load balancers notice.",
 			at:  func(c *Config) value { return durationValue{&c.Shutdown.Delay, 5 * time.Minute} },

@@ -195,6 +195,33 @@ func (v durationValue) read(n *yaml.Node, _ string) error {
 	return nil
 }
 
+// daysValue is a number of days, at least some and at most a hundred years.
+type daysValue struct {
+	at    *time.Duration
+	least int
+}
+
+const (
+	day      = 24 * time.Hour
+	daysMost = 36_500
+)
+
+func (v daysValue) form() string     { return fmt.Sprintf("number of days, %d to %d", v.least, daysMost) }
+func (v daysValue) show() *yaml.Node { return plain(strconv.Itoa(int(*v.at / day))) }
+
+func (v daysValue) read(n *yaml.Node, _ string) error {
+	text, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	days, err := strconv.Atoi(text)
+	if err != nil || days < v.least || days > daysMost {
+		return fmt.Errorf("%q must be a number of days from %d to %d", text, v.least, daysMost)
+	}
+	*v.at = time.Duration(days) * day
+	return nil
+}
+
 // brief is 5m instead of 5m0s.
 func brief(d time.Duration) string {
 	text := d.String()

@@ -63,6 +63,13 @@ const (
 	rescueAfter = 90 * time.Second
 )
 
+// completedFor is how long a finished job's row stays: nobody needs it, and a busy hour makes many. One that was given up
+// should not be there at all; it stays until somebody has looked at it.
+const (
+	completedFor = time.Hour
+	discardedFor = 100 * 365 * 24 * time.Hour // River's word for ever, -1, deletes at once on SQLite
+)
+
 // Queue keeps the jobs. It is safe for concurrent use.
 type Queue struct {
 	store  *store.Store
@@ -121,7 +128,11 @@ func New(c Config) (*Queue, error) {
 		FetchPollInterval:    200 * time.Millisecond,
 		JobTimeout:           jobTimeout,
 		RescueStuckJobsAfter: rescueAfter,
-		Logger:               slog.New(quiet{q.logger.Handler()}),
+
+		CompletedJobRetentionPeriod: completedFor,
+		DiscardedJobRetentionPeriod: discardedFor,
+
+		Logger: slog.New(quiet{q.logger.Handler()}),
 	}
 	if c.Hourly != nil {
 		river.AddWorker(workers, &upkeepWorker{hourly: c.Hourly})

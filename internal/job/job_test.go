@@ -3,6 +3,7 @@ package job_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -63,6 +64,7 @@ func run(t *testing.T, open func(*testing.T) *store.Store) {
 		"TheJobOfAKilledProcessIsTakenOver":        theJobOfAKilledProcessIsTakenOver,
 		"AStopWaitsForRunningJobs":                 aStopWaitsForRunningJobs,
 		"AStopThatMayNotWaitCancelsAndKeepsTheJob": aStopThatMayNotWaitCancelsAndKeepsTheJob,
+		"FinishedJobsAreForgottenAndOthersAreNot":  finishedJobsAreForgottenAndOthersAreNot,
 		"MigratingTwiceIsDoneAlready": func(t *testing.T, b *bundle) {
 			if err := job.Migrate(t.Context(), b.store); err != nil {
 				t.Fatal(err)
@@ -309,6 +311,50 @@ func theJobOfAKilledProcessIsTakenOver(t *testing.T, b *bundle) {
 	b.start()
 	b.expect("follow_payment app/pay_1")
 	b.emptied()
+}
+
+func finishedJobsAreForgottenAndOthersAreNot(t *testing.T, b *bundle) {
+	later := time.Now().Add(time.Hour)
+	b.commit(follow("pay_1", later), follow("pay_2", later), follow("pay_3", later), follow("pay_4", later))
+	const finished = `UPDATE river_job SET state = '%s', finalized_at = %s WHERE id = %d`
+	ago := func(minutes int) string {
+		if b.store.Postgres() != nil {
+			return fmt.Sprintf(`now() - interval '%d minutes'`, minutes)
+		}
+		return fmt.Sprintf(`datetime('now', '-%d minutes')`, minutes)
+	}
+	b.exec(fmt.Sprintf(finished, "completed", ago(61), 1))
+	b.exec(fmt.Sprintf(finished, "completed", ago(30), 2))
+	b.exec(fmt.Sprintf(finished, "discarded", ago(1_000_000), 3))
+	b.start()
+	tick, deadline := time.NewTicker(5*time.Millisecond), time.After(patience)
+	defer tick.Stop()
+	for b.rows("completed") != 1 {
+		select {
+		case <-deadline:
+			t.Fatalf("%d finished jobs are there, want the one of this hour", b.rows("completed"))
+		case <-tick.C:
+		}
+	}
+	if b.rows("discarded") != 1 || b.rows("scheduled") != 1 {
+		t.Errorf("%d that were given up, %d that wait; want 1 each", b.rows("discarded"), b.rows("scheduled"))
+	}
+}
+
+// rows is how many jobs there are in a state.
+func (b *bundle) rows(state string) (n int) {
+	b.t.Helper()
+	query := `SELECT COUNT(*) FROM river_job WHERE state = '` + state + `'`
+	var err error
+	if pool := b.store.Postgres(); pool != nil {
+		err = pool.QueryRow(b.t.Context(), query).Scan(&n)
+	} else {
+		err = b.store.SQLite().QueryRowContext(b.t.Context(), query).Scan(&n)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n
 }
 
 func (b *bundle) exec(statement string) {

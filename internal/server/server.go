@@ -164,8 +164,10 @@ func (s *Server) assemble(o Options) error {
 			payment.FollowPayment: s.payments.FollowPayment, payment.FollowRefund: s.payments.FollowRefund,
 			payment.AskAgain: s.payments.AskAgain, payment.DeliverWebhook: s.Webhooks.Deliver,
 		},
-		Hourly: func(ctx context.Context) error { return s.Store.Prune(ctx, o.Now()) },
-		Now:    o.Now, Logger: s.logger,
+		Hourly: func(ctx context.Context) error {
+			return s.Store.Prune(ctx, store.Retention(s.config.Retention), o.Now())
+		},
+		Now: o.Now, Logger: s.logger,
 	})
 	if err != nil {
 		return err

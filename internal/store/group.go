@@ -14,9 +14,11 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/payment"
 )
 
-// Observer hears how many changes shared one database transaction. It must not block.
+// Observer hears how many changes shared one database transaction, and how many old rows of a table were deleted. It
+// must not block.
 type Observer interface {
 	Grouped(changes int)
+	Pruned(table string, rows int64)
 }
 
 // groupMax bounds a group: a larger one gains nothing on the disk and keeps its first member waiting.

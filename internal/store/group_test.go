@@ -77,6 +77,8 @@ func newCrowd(t *testing.T, s *store.Store) *crowd {
 	return c
 }
 
+func (*crowd) Pruned(string, int64) {}
+
 func (c *crowd) Grouped(changes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

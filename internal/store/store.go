@@ -71,7 +71,7 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 // UseQueue sets where committed jobs go. It must be called before the first write that has jobs.
 func (s *Store) UseQueue(q Queue) { s.queue = q }
 
-// UseObserver sets who hears of commits. It must be called before the first of them.
+// UseObserver sets who hears of commits and of pruning. It must be called before the first of them.
 func (s *Store) UseObserver(o Observer) { s.observer = o }
 
 // Postgres is the pool, or nil on SQLite.

@@ -51,6 +51,7 @@ type Metrics struct {
 	notificationDelay     prometheus.Histogram
 	notificationsInFlight prometheus.Gauge
 	commitGroup           prometheus.Histogram
+	pruned                *prometheus.CounterVec
 	channelRequests       *prometheus.HistogramVec
 	channelHeld           *prometheus.CounterVec
 	deliveries            *prometheus.CounterVec
@@ -89,6 +90,9 @@ func NewMetrics(c MetricsConfig) *Metrics {
 			Name: "tongbao_commit_group_changes", Help: "Changes that shared one database transaction.",
 			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128},
 		}),
+		pruned: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tongbao_pruned_rows_total", Help: "Rows deleted because they are older than the configuration keeps them, by table.",
+		}, []string{"table"}),
 		channelRequests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tongbao_channel_request_duration_seconds", Help: "Time of requests to providers, repeats included, by operation and outcome: done, refused, retry, absent or unknown.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30},
@@ -114,7 +118,7 @@ func NewMetrics(c MetricsConfig) *Metrics {
 		Name: "tongbao_scrape_failures_total", Help: "Scrapes without a metric because what it is read from failed or took too long.",
 	}, []string{"metric"})
 	m.registry.MustRegister(
-		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.channelRequests, m.channelHeld, m.deliveries, m.webhookDelay, m.limited, m.redisFailures, failures,
+		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.pruned, m.channelRequests, m.channelHeld, m.deliveries, m.webhookDelay, m.limited, m.redisFailures, failures,
 		buildInfo(c.Version), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	for _, g := range c.scraped() {

@@ -96,6 +96,7 @@ func happen(m *telemetry.Metrics) {
 	m.Notified(ctx, payment.WeChat, "refused", time.Time{})
 	m.NotificationsInFlight(1)
 	m.Grouped(3)
+	m.Pruned("notices", 7)
 	m.Tried(ctx, webhook.Delivery{Success: true}, webhook.Delivered, 40*time.Millisecond)
 	m.Tried(ctx, webhook.Delivery{}, webhook.Pending, time.Second)
 	m.Tried(ctx, webhook.Delivery{}, webhook.Dead, 24*time.Hour)
@@ -145,6 +146,7 @@ func TestMetrics(t *testing.T) {
 			`tongbao_payments_total{channel="wechat",product="native",status="processing"} 1`,
 			`tongbao_payments_total{channel="wechat",product="native",status="refunded"} 1`,
 			`tongbao_payments_total{channel="wechat",product="native",status="succeeded"} 1`,
+			`tongbao_pruned_rows_total{table="notices"} 7`,
 			`tongbao_redis_failures_total{use="numbers"} 1`,
 			`tongbao_redis_up 0`,
 			`tongbao_refunds_total{channel="wechat",status="abnormal"} 1`,

@@ -94,6 +94,11 @@ func (m *Metrics) NotificationsInFlight(change int) { m.notificationsInFlight.Ad
 // Grouped implements the observer of internal/store.
 func (m *Metrics) Grouped(changes int) { m.commitGroup.Observe(float64(changes)) }
 
+// Pruned implements the observer of internal/store.
+func (m *Metrics) Pruned(table string, rows int64) {
+	m.pruned.WithLabelValues(table).Add(float64(rows))
+}
+
 // Tried implements [webhook.Observer]. The delay is that of events that arrived: those that did not have none yet.
 func (m *Metrics) Tried(ctx context.Context, d webhook.Delivery, state webhook.State, sinceEvent time.Duration) {
 	switch {

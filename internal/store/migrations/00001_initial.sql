@@ -132,6 +132,7 @@ CREATE TABLE notices (
     received_at     bigint NOT NULL,
     PRIMARY KEY (account_id, notification_id)
 );
+CREATE INDEX notices_received ON notices (received_at);
 
 CREATE TABLE reviews (
     app_id      text   NOT NULL,
@@ -150,7 +151,7 @@ CREATE TABLE reviews (
 );
 CREATE INDEX reviews_opened ON reviews (app_id, opened_at DESC, id DESC);
 -- One open review per kind and subject, however often its cause repeats.
-CREATE UNIQUE INDEX reviews_open ON reviews (app_id, kind, subject_id) WHERE resolved_at = 0;
+CREATE UNIQUE INDEX reviews_open ON reviews (app_id, subject_id, kind) WHERE resolved_at = 0;
 
 CREATE TABLE webhook_endpoints (
     app_id         text    NOT NULL,
@@ -180,6 +181,7 @@ CREATE TABLE webhooks (
     created_at  bigint NOT NULL,
     PRIMARY KEY (app_id, id)
 );
+CREATE INDEX webhooks_event ON webhooks (app_id, event_id);
 
 CREATE TABLE webhook_deliveries (
     app_id      text    NOT NULL,
@@ -196,6 +198,8 @@ CREATE TABLE webhook_deliveries (
     at          bigint  NOT NULL,
     PRIMARY KEY (app_id, id)
 );
+CREATE INDEX webhook_deliveries_event ON webhook_deliveries (app_id, event_id, id);
+CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (app_id, endpoint_id, id);
 
 CREATE TABLE apps (
     id                text    NOT NULL PRIMARY KEY,
@@ -254,6 +258,7 @@ CREATE TABLE idempotency_keys (
     created_at   bigint  NOT NULL,
     PRIMARY KEY (app_id, key)
 );
+CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at);
 
 CREATE TABLE keysets (
     id      bigint NOT NULL PRIMARY KEY CHECK (id = 1),

@@ -17,7 +17,6 @@ var accessTests = map[string]func(*testing.T, *bundle){
 	"AKeyIsRevokedOnce":              aKeyIsRevokedOnce,
 	"AccountsAreInsertedAndReplaced": accountsAreInsertedAndReplaced,
 	"ANonceIsUsedOnce":               aNonceIsUsedOnce,
-	"PruneForgetsOnlyExpiredNonces":  pruneForgetsOnlyExpiredNonces,
 	"TheFirstKeysetWins":             theFirstKeysetWins,
 	"WhatIsNotThereIsNotFound":       whatIsNotThereIsNotFound,
 }
@@ -124,21 +123,6 @@ func aNonceIsUsedOnce(t *testing.T, b *bundle) {
 	}
 	if !must(b.UseNonce(ctx, "ak_2", "n", epoch))(t) {
 		t.Error("another key's nonce was taken for used")
-	}
-}
-
-func pruneForgetsOnlyExpiredNonces(t *testing.T, b *bundle) {
-	ctx := t.Context()
-	for nonce, expires := range map[string]time.Time{"old": epoch.Add(-time.Second), "now": epoch, "new": epoch.Add(time.Second)} {
-		must(b.UseNonce(ctx, "ak_1", nonce, expires))(t)
-	}
-	if err := b.Prune(ctx, epoch); err != nil {
-		t.Fatal(err)
-	}
-	for nonce, want := range map[string]bool{"old": true, "now": false, "new": false} {
-		if got := must(b.UseNonce(ctx, "ak_1", nonce, epoch.Add(time.Hour)))(t); got != want {
-			t.Errorf("%s: fresh is %v, want %v", nonce, got, want)
-		}
 	}
 }
 
