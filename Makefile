@@ -12,6 +12,9 @@ FUZZTIME ?= 30s
 # How many notifications `make storm` sends.
 STORM ?= 100000
 
+# With how many payments `make plans` judges the plans of statements.
+PLANS ?= 1000000
+
 # What `make chaos` plays.
 SEED ?= 1
 RUNS ?= 400
@@ -79,6 +82,10 @@ chaos: ## Play RUNS seeds from SEED on against chance (default 400 from 1), then
 .PHONY: mutants
 mutants: ## Break each mechanism on purpose and see that a test notices (some minutes)
 	go test -count=1 -timeout=0 -v -run TestEachMutant ./test/mutants -mutate
+
+.PHONY: plans
+plans: ## Judge the plan of every statement on PostgreSQL with PLANS payments (default 1000000)
+	go test ./internal/store -run '^$$' -bench Plans -benchtime $(PLANS)x -timeout 60m
 
 .PHONY: conformance
 conformance: ## Judge the sandbox and the library by other people's SDKs (needs Node.js 18 and npm)

@@ -20,6 +20,10 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 		return nil, fmt.Errorf("store: the database URL is not valid; it looks like postgres://user:password@host:5432/name") // the cause repeats the URL, password included
 	}
 	config.ConnConfig.Tracer = otelpgx.NewTracer()
+	return connectPostgres(ctx, config)
+}
+
+func connectPostgres(ctx context.Context, config *pgxpool.Config) (*Store, error) {
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("store: connect to PostgreSQL: %w", err)

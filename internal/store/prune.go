@@ -29,7 +29,8 @@ type aged struct {
 	// byID walks the rows app by app in the order of their ids, which is that of time, so that no index is needed for it;
 	// else they are walked by their time, which has one.
 	byID bool
-	// unless are conditions under which an old row still means something to somebody.
+	// unless are conditions under which an old row still means something to somebody. An offset makes PostgreSQL look them
+	// up row by row, where it would else join whole tables for a batch.
 	unless []string
 }
 
@@ -38,20 +39,20 @@ func forgotten(keep Retention) []aged {
 	return []aged{
 		{table: "request_nonces", time: "expires_at"},
 		{table: "notices", time: "received_at", kept: keep.Traffic, unless: append(
-			open("notices"), `EXISTS (SELECT 1 FROM reviews v WHERE v.app_id = notices.app_id AND v.subject_id = notices.notification_id AND v.resolved_at = 0)`,
+			open("notices"), `EXISTS (SELECT 1 FROM reviews v WHERE v.app_id = notices.app_id AND v.subject_id = notices.notification_id AND v.resolved_at = 0 LIMIT 1 OFFSET 0)`,
 		)},
 		{table: "webhook_deliveries", time: "at", kept: keep.Traffic, byID: true, unless: []string{
 			`EXISTS (SELECT 1 FROM webhooks w JOIN webhook_endpoints n ON n.app_id = w.app_id AND n.id = w.endpoint_id
-				WHERE w.app_id = webhook_deliveries.app_id AND w.id = webhook_deliveries.webhook_id AND w.state <> 'delivered')`,
+				WHERE w.app_id = webhook_deliveries.app_id AND w.id = webhook_deliveries.webhook_id AND w.state <> 'delivered' LIMIT 1 OFFSET 0)`,
 		}},
 		{table: "webhooks", time: "created_at", kept: keep.Traffic, byID: true, unless: []string{
-			`state <> 'delivered' AND EXISTS (SELECT 1 FROM webhook_endpoints n WHERE n.app_id = webhooks.app_id AND n.id = webhooks.endpoint_id)`,
-			`EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.app_id = webhooks.app_id AND d.event_id = webhooks.event_id AND d.webhook_id = webhooks.id)`,
+			`state <> 'delivered' AND EXISTS (SELECT 1 FROM webhook_endpoints n WHERE n.app_id = webhooks.app_id AND n.id = webhooks.endpoint_id LIMIT 1 OFFSET 0)`,
+			`EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.app_id = webhooks.app_id AND d.event_id = webhooks.event_id AND d.webhook_id = webhooks.id LIMIT 1 OFFSET 0)`,
 		}},
 		{table: "events", time: "created_at", kept: keep.History, byID: true, unless: append(
 			open("events"),
-			`EXISTS (SELECT 1 FROM reviews v WHERE v.app_id = events.app_id AND v.id = events.resource_id AND v.resolved_at = 0)`,
-			`EXISTS (SELECT 1 FROM webhooks w WHERE w.app_id = events.app_id AND w.event_id = events.id)`,
+			`EXISTS (SELECT 1 FROM reviews v WHERE v.app_id = events.app_id AND v.id = events.resource_id AND v.resolved_at = 0 LIMIT 1 OFFSET 0)`,
+			`EXISTS (SELECT 1 FROM webhooks w WHERE w.app_id = events.app_id AND w.event_id = events.id LIMIT 1 OFFSET 0)`,
 			`position = (SELECT MAX(e.position) FROM events e WHERE e.app_id = events.app_id)`, // from which who has read everything goes on
 		)},
 		{table: "idempotency_keys", time: "created_at", kept: keep.History},
@@ -61,9 +62,9 @@ func forgotten(keep Retention) []aged {
 // open is when a row's resource is not at its end, or waits for a person.
 func open(table string) []string {
 	return []string{
-		`EXISTS (SELECT 1 FROM payments p WHERE p.app_id = ` + table + `.app_id AND p.id = ` + table + `.resource_id AND p.status IN ('pending', 'processing'))`,
-		`EXISTS (SELECT 1 FROM refunds f WHERE f.app_id = ` + table + `.app_id AND f.id = ` + table + `.resource_id AND f.status IN ('pending', 'processing', 'abnormal'))`,
-		`EXISTS (SELECT 1 FROM reviews v WHERE v.app_id = ` + table + `.app_id AND v.subject_id = ` + table + `.resource_id AND v.resolved_at = 0)`,
+		`EXISTS (SELECT 1 FROM payments p WHERE p.app_id = ` + table + `.app_id AND p.id = ` + table + `.resource_id AND p.status IN ('pending', 'processing') LIMIT 1 OFFSET 0)`,
+		`EXISTS (SELECT 1 FROM refunds f WHERE f.app_id = ` + table + `.app_id AND f.id = ` + table + `.resource_id AND f.status IN ('pending', 'processing', 'abnormal') LIMIT 1 OFFSET 0)`,
+		`EXISTS (SELECT 1 FROM reviews v WHERE v.app_id = ` + table + `.app_id AND v.subject_id = ` + table + `.resource_id AND v.resolved_at = 0 LIMIT 1 OFFSET 0)`,
 	}
 }
 

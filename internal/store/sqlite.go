@@ -13,15 +13,19 @@ import (
 	_ "modernc.org/sqlite" // registers the driver
 )
 
-// openSQLite opens one file with a writer and a pool of readers. Every connection gets its pragmas from the DSN:
-// set on one connection, the next one would lack them. synchronous=FULL makes a commit survive a power cut.
 func openSQLite(ctx context.Context, path string) (*Store, error) {
+	return connectSQLite(ctx, path, func(dsn string) (*sql.DB, error) { return sql.Open("sqlite", dsn) })
+}
+
+// connectSQLite opens one file with a writer and a pool of readers. Every connection gets its pragmas from the DSN:
+// set on one connection, the next one would lack them. synchronous=FULL makes a commit survive a power cut.
+func connectSQLite(ctx context.Context, path string, connect func(dsn string) (*sql.DB, error)) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("store: create the folder of the database: %w", err)
 	}
 	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
 	dsn := fileURL(path, pragmas)
-	writer, err := sql.Open("sqlite", dsn)
+	writer, err := connect(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
@@ -34,7 +38,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 		_ = writer.Close()
 		return nil, fmt.Errorf("store: keep %s private: %w", path, err)
 	}
-	reader, err := sql.Open("sqlite", dsn+"&_pragma=query_only(1)")
+	reader, err := connect(dsn + "&_pragma=query_only(1)")
 	if err != nil {
 		_ = writer.Close()
 		return nil, fmt.Errorf("store: open %s: %w", path, err)

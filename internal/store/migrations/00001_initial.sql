@@ -182,6 +182,7 @@ CREATE TABLE webhooks (
     PRIMARY KEY (app_id, id)
 );
 CREATE INDEX webhooks_event ON webhooks (app_id, event_id);
+CREATE INDEX webhooks_dead ON webhooks (app_id, event_id) WHERE state = 'dead';
 
 CREATE TABLE webhook_deliveries (
     app_id      text    NOT NULL,

@@ -134,7 +134,7 @@ func attemptsAndRefundsComeInOrderOfTheirAge(t *testing.T, b *bundle) {
 	}
 }
 
-func same(t *testing.T, what string, got, want any) {
+func same(t testing.TB, what string, got, want any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)

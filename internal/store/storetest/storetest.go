@@ -98,11 +98,11 @@ func Open(t *testing.T, dsn string) *store.Store {
 type bundle struct {
 	*store.Store
 
-	t     *testing.T
+	t     testing.TB
 	queue *tableQueue
 }
 
-func newBundle(t *testing.T, s *store.Store) *bundle {
+func newBundle(t testing.TB, s *store.Store) *bundle {
 	b := &bundle{Store: s, t: t, queue: &tableQueue{}}
 	b.exec(`CREATE TABLE enqueued (kind text NOT NULL, resource_id text NOT NULL, at bigint NOT NULL)`)
 	s.UseQueue(b.queue)
@@ -193,8 +193,8 @@ func (b *bundle) refused(c *payment.Change, want error) {
 	}
 }
 
-func must[T any](value T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
+func must[T any](value T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 )
 
 // AddApp inserts an app.
-func AddApp(t *testing.T, s *store.Store, id string) {
+func AddApp(t testing.TB, s *store.Store, id string) {
 	t.Helper()
 	if err := s.PutApp(t.Context(), access.App{ID: id, Name: id, LatePolicy: payment.LateRefund, CreatedAt: time.UnixMilli(1)}); err != nil {
 		t.Fatal(err)
@@ -20,7 +20,7 @@ func AddApp(t *testing.T, s *store.Store, id string) {
 
 // AddEvents commits the events of an app numbered from first up to but not including end, each on its own, and
 // returns their ids in order.
-func AddEvents(t *testing.T, s *store.Store, appID string, first, end int) []string {
+func AddEvents(t testing.TB, s *store.Store, appID string, first, end int) []string {
 	t.Helper()
 	var ids []string
 	for i := first; i < end; i++ {
@@ -37,7 +37,7 @@ func AddEvents(t *testing.T, s *store.Store, appID string, first, end int) []str
 }
 
 // EventIDs lists an app's events after one of them, or all.
-func EventIDs(t *testing.T, s *store.Store, appID, after string) []string {
+func EventIDs(t testing.TB, s *store.Store, appID, after string) []string {
 	t.Helper()
 	events, err := s.Events(t.Context(), payment.EventFilter{AppID: appID, After: after}, 100)
 	if err != nil {
