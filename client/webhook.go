@@ -62,6 +62,18 @@ type WebhookDelivery struct {
 	NextTryAt  *time.Time `json:"next_try_at,omitempty"` // when the webhook is tried again
 }
 
+// RetryDeadWebhooks narrows what is sent again.
+type RetryDeadWebhooks struct {
+	Since time.Time `json:"since,omitzero"` // events since then; zero: all
+}
+
+// RetriedWebhooks tells how many dead webhooks are on their way again.
+type RetriedWebhooks struct {
+	Object  string `json:"object"`
+	Retried int    `json:"retried"`
+	HasMore bool   `json:"has_more"` // there are more than one call sends: call again
+}
+
 // WebhookDeliveryQuery narrows a list of deliveries, newest first; zero fields do not.
 type WebhookDeliveryQuery struct {
 	EndpointID string
@@ -141,4 +153,15 @@ func (c *Client) RetryWebhookDelivery(ctx context.Context, id string) (*WebhookD
 		return nil, err
 	}
 	return &d, nil
+}
+
+// RetryDeadWebhooks sends every event that was given up on its way to the endpoint again, at once. Repeating the call sends
+// nothing twice that is on its way already.
+func (c *Client) RetryDeadWebhooks(ctx context.Context, endpointID string, request RetryDeadWebhooks) (*RetriedWebhooks, error) {
+	var r RetriedWebhooks
+	op := call{method: http.MethodPost, path: "/v1/webhook-endpoints/" + url.PathEscape(endpointID) + "/retry-dead", body: request, idempotencyKey: rand.Text()}
+	if err := c.do(ctx, op, &r); err != nil {
+		return nil, err
+	}
+	return &r, nil
 }

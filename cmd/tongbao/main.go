@@ -31,6 +31,7 @@ type commands struct {
 	Key      keyCommand      `cmd:"" help:"Create, list and revoke the API keys of apps."`
 	Account  accountCommand  `cmd:"" help:"Add and list the merchant's accounts at providers."`
 	Review   reviewCommand   `cmd:"" help:"List what waits for a person (runs list)."`
+	Webhook  webhookCommand  `cmd:"" help:"List the webhooks that were given up, and send them again (runs dead)."`
 	Config   configCommand   `cmd:"" help:"Print the effective configuration, without its secrets."`
 	Migrate  migrateCommand  `cmd:"" help:"Bring the database schema up to date, or tell how it stands."`
 	Simulate simulateCommand `cmd:"" help:"Play the whole system against chance: faults, races, lost answers; then compare everybody's books."`

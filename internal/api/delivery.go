@@ -71,3 +71,32 @@ func (a *api) retryWebhookDelivery(ctx context.Context, by access.Principal, in 
 	}
 	return &output[WebhookDeliveryResource]{Status: http.StatusAccepted, Body: deliveryResource(d)}, nil
 }
+
+// RetryDeadWebhooksBody narrows what is sent again.
+type RetryDeadWebhooksBody struct {
+	Since time.Time `json:"since,omitzero" doc:"events since then; all if left out" example:"2026-01-31T08:00:00+08:00"`
+}
+
+type retryDeadWebhooksInput struct {
+	ByID
+	Body *RetryDeadWebhooksBody
+}
+
+// RetriedWebhooksResource tells how many dead webhooks are on their way again.
+type RetriedWebhooksResource struct {
+	Object  string `json:"object" enum:"retried_webhooks"`
+	Retried int    `json:"retried" doc:"how many are on their way again"`
+	HasMore bool   `json:"has_more" doc:"there are more than one call sends: call again"`
+}
+
+func (a *api) retryDeadWebhooks(ctx context.Context, by access.Principal, in *retryDeadWebhooksInput) (*output[RetriedWebhooksResource], error) {
+	var since time.Time
+	if in.Body != nil {
+		since = in.Body.Since
+	}
+	retried, more, err := a.config.Webhooks.RetryDead(ctx, by.App.ID, in.ID, since)
+	if err != nil {
+		return nil, err
+	}
+	return &output[RetriedWebhooksResource]{Status: http.StatusAccepted, Body: RetriedWebhooksResource{Object: "retried_webhooks", Retried: retried, HasMore: more}}, nil
+}

@@ -94,7 +94,7 @@ func TestDocument(t *testing.T) {
 	})
 	t.Run("ClosesRequestsAndOpensAnswers", func(t *testing.T) {
 		for name, s := range d.Components.Schemas {
-			request := strings.HasPrefix(name, "Create") || strings.HasPrefix(name, "Update") || strings.HasPrefix(name, "Rotate") || strings.HasPrefix(name, "Resolve") || name == "Payer" || name == "Nothing"
+			request := strings.HasPrefix(name, "Create") || strings.HasPrefix(name, "Update") || strings.HasPrefix(name, "Rotate") || strings.HasPrefix(name, "Resolve") || strings.HasPrefix(name, "Retry") || name == "Payer" || name == "Nothing"
 			if closed := string(s.AdditionalProperties) == "false"; closed != request {
 				t.Errorf("%s: closed is %t", name, closed)
 			}
@@ -130,6 +130,7 @@ func TestClientHasEveryFieldOfTheDocument(t *testing.T) {
 		"Event": reflect.TypeFor[client.Event](), "EventData": reflect.TypeFor[client.EventData](), "Review": reflect.TypeFor[client.Review](),
 		"WebhookEndpoint": reflect.TypeFor[client.WebhookEndpoint](), "CreateWebhookEndpoint": reflect.TypeFor[client.CreateWebhookEndpoint](),
 		"UpdateWebhookEndpoint": reflect.TypeFor[client.UpdateWebhookEndpoint](), "RotateWebhookSecret": reflect.TypeFor[client.RotateWebhookSecret](),
+		"RetryDeadWebhooks": reflect.TypeFor[client.RetryDeadWebhooks](), "RetriedWebhooks": reflect.TypeFor[client.RetriedWebhooks](),
 		"WebhookDelivery": reflect.TypeFor[client.WebhookDelivery](), "ResolveReview": reflect.TypeFor[client.ResolveReview](), "ChannelError": reflect.TypeFor[client.ChannelError](), "FieldError": reflect.TypeFor[client.FieldError](),
 	}
 	for name, s := range d.Components.Schemas {
@@ -213,6 +214,10 @@ func TestClientCoversEveryOperation(t *testing.T) {
 			return drain(c.WebhookDeliveries(ctx, client.WebhookDeliveryQuery{State: "dead"}))
 		},
 		"retry-webhook-delivery": func(ctx context.Context) error { _, err := c.RetryWebhookDelivery(ctx, deliveryID); return err },
+		"retry-dead-webhooks": func(ctx context.Context) error {
+			_, err := c.RetryDeadWebhooks(ctx, endpointID, client.RetryDeadWebhooks{})
+			return err
+		},
 		"list-reviews": func(ctx context.Context) error {
 			return drain(c.Reviews(ctx, client.ReviewQuery{State: client.ReviewOpen}))
 		},

@@ -241,6 +241,7 @@ type hooks struct {
 	items    int
 	settings []webhook.EndpointSettings
 	overlaps []time.Duration
+	since    []time.Time
 }
 
 func (h *hooks) endpoint() webhook.Endpoint {
@@ -322,6 +323,12 @@ func (h *hooks) Delivery(_ context.Context, appID, id string) (webhook.Delivery,
 func (h *hooks) Retry(ctx context.Context, appID, id string) error {
 	_, err := h.Delivery(ctx, appID, id)
 	return err
+}
+
+func (h *hooks) RetryDead(ctx context.Context, appID, endpointID string, since time.Time) (int, bool, error) {
+	h.since = append(h.since, since)
+	_, err := h.Endpoint(ctx, appID, endpointID)
+	return 7, true, err
 }
 
 // keyring is an [access.Store] for a few apps and keys; what it does not have is never called.

@@ -157,6 +157,28 @@ func TestWebhookDeliveriesAreWalkedPageByPage(t *testing.T) {
 	}
 }
 
+func TestDeadWebhooksAreRetriedSinceATime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	since := time.Date(2026, 1, 31, 8, 0, 0, 0, time.FixedZone("", 8*60*60))
+	for _, request := range []client.RetryDeadWebhooks{{Since: since}, {}} {
+		got, err := b.client(t).RetryDeadWebhooks(t.Context(), endpointID, request)
+		check(t, err)
+		if diff := cmp.Diff(&client.RetriedWebhooks{Object: "retried_webhooks", Retried: 7, HasMore: true}, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if a := b.send(t, "POST", "/v1/webhook-endpoints/"+endpointID+"/retry-dead", ""); a.status != 202 {
+		t.Errorf("without a body: status %d: %s", a.status, a.body)
+	}
+	if a := b.send(t, "POST", "/v1/webhook-endpoints/"+endpointID+"/retry-dead", `{"since":"yesterday"}`); a.status != 422 && a.status != 400 {
+		t.Errorf("since yesterday: status %d: %s", a.status, a.body)
+	}
+	if got := b.hooks.since; len(got) != 3 || !got[0].Equal(since) || !got[1].IsZero() || !got[2].IsZero() {
+		t.Errorf("since %v", got)
+	}
+}
+
 func TestWhatBelongsToAnotherAppIsMissing(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -180,6 +202,10 @@ func TestWhatBelongsToAnotherAppIsMissing(t *testing.T) {
 			return err
 		},
 		"delete": func(ctx context.Context, c *client.Client) error { return c.DeleteWebhookEndpoint(ctx, endpointID) },
+		"retry dead": func(ctx context.Context, c *client.Client) error {
+			_, err := c.RetryDeadWebhooks(ctx, endpointID, client.RetryDeadWebhooks{})
+			return err
+		},
 		"delivery": func(ctx context.Context, c *client.Client) error {
 			_, err := c.RetryWebhookDelivery(ctx, deliveryID)
 			return err

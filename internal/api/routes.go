@@ -85,6 +85,13 @@ func (a *api) register() {
 	}, a.deleteWebhookEndpoint)
 
 	handle(a, operation{
+		pattern: "POST /v1/webhook-endpoints/{id}/retry-dead", id: "retry-dead-webhooks", summary: "Deliver what was given up again, at once",
+		detail:  "Every event whose way to the endpoint is `dead` is sent again, the oldest first, with a schedule that starts anew. What a call sent is no longer dead: another one does not send it twice.",
+		answers: map[int]string{202: "they are on their way"},
+		codes:   []payment.Code{payment.CodeInProgress},
+	}, a.retryDeadWebhooks)
+
+	handle(a, operation{
 		pattern: "GET /v1/webhook-deliveries", id: "list-webhook-deliveries", summary: "List deliveries, newest first",
 		answers: map[int]string{200: "a page"},
 	}, a.listWebhookDeliveries)

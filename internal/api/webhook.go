@@ -22,6 +22,7 @@ type Webhooks interface {
 	Deliveries(context.Context, webhook.DeliveryFilter) ([]webhook.Delivery, error)
 	Delivery(ctx context.Context, appID, id string) (webhook.Delivery, error)
 	Retry(ctx context.Context, appID, deliveryID string) error
+	RetryDead(ctx context.Context, appID, endpointID string, since time.Time) (retried int, more bool, err error)
 }
 
 // WebhookEndpointResource is an endpoint as its app sees it.

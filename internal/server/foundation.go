@@ -17,6 +17,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/redis"
 	"github.com/tongbao-pay/tongbao/internal/secret"
 	"github.com/tongbao-pay/tongbao/internal/store"
+	"github.com/tongbao-pay/tongbao/internal/webhook"
 )
 
 // Foundation is what commands that do not serve need: the database, brought up to date, and who may use it.
@@ -85,12 +86,28 @@ func openFoundation(ctx context.Context, o Options, claim func(*store.Store, con
 
 // Reviews are the use cases of who decides beside a running gateway: the jobs of a decision are committed for it to run.
 func (f *Foundation) Reviews() (*payment.Service, error) {
-	outbox, err := job.NewOutbox(f.Store)
-	if err != nil {
+	if err := f.useOutbox(); err != nil {
 		return nil, err
 	}
-	f.Store.UseQueue(outbox)
 	return payment.New(payment.Config{Store: f.Store, Providers: noProviders{}, Now: time.Now}), nil
+}
+
+// Redelivery sends webhooks again from beside a running gateway, which delivers them.
+func (f *Foundation) Redelivery() (*webhook.Service, error) {
+	if err := f.useOutbox(); err != nil {
+		return nil, err
+	}
+	return webhook.New(webhook.Config{Store: f.Store, Sealer: f.Sealer})
+}
+
+// useOutbox makes changes commit their jobs for the running gateway.
+func (f *Foundation) useOutbox() error {
+	outbox, err := job.NewOutbox(f.Store)
+	if err != nil {
+		return err
+	}
+	f.Store.UseQueue(outbox)
+	return nil
 }
 
 // noProviders is for a process that must not ask any: the gateway does, with its limits and its metrics.

@@ -105,8 +105,8 @@ func (s *Store) putEvent(e *payment.Event) statement {
 // putWebhooks makes one webhook for each endpoint that wants the event, and a job for each.
 func putWebhooks(e payment.Event) statement {
 	return statement{
-		sql: `INSERT INTO webhooks (app_id, id, endpoint_id, event_id, event_type, state, tries, next_try_at, created_at)
-			SELECT w.app_id, 'whk_' || substr(e.id, 5) || '_' || substr(w.id, 5), w.id, e.id, e.type, 'pending', 0, e.created_at, e.created_at
+		sql: `INSERT INTO webhooks (app_id, id, endpoint_id, event_id, event_type, state, next_try_at, tries, created_at, round_began)
+			SELECT w.app_id, 'whk_' || substr(e.id, 5) || '_' || substr(w.id, 5), w.id, e.id, e.type, 'pending', e.created_at, 0, e.created_at, e.created_at
 			FROM events e JOIN webhook_endpoints w ON w.app_id = e.app_id
 			WHERE e.app_id = $1 AND e.id = $2 AND NOT w.disabled AND (w.types = '' OR w.types LIKE '%,' || e.type || ',%')
 			RETURNING id`,

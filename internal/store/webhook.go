@@ -65,11 +65,11 @@ func (s *Store) WebhookByID(ctx context.Context, appID, id string) (webhook.Webh
 	w, err := one(ctx, s.read, webhook.ErrNotFound, func(r rows) (webhook.Webhook, error) {
 		var w webhook.Webhook
 		var object string
-		err := r.Scan(&w.AppID, &w.ID, &w.EndpointID, &w.EventID, &w.EventType, &w.State, &w.Round, &w.Tries, instant{&w.NextTryAt}, instant{&w.CreatedAt},
+		err := r.Scan(&w.AppID, &w.ID, &w.EndpointID, &w.EventID, &w.EventType, &w.State, &w.Round, instant{&w.RoundBegan}, &w.Tries, instant{&w.NextTryAt}, instant{&w.CreatedAt},
 			&e.ResourceType, &e.ResourceID, &e.Sequence, instant{&e.CreatedAt}, &object)
 		e.Object = []byte(object)
 		return w, err
-	}, `SELECT w.app_id, w.id, w.endpoint_id, w.event_id, w.event_type, w.state, w.round, w.tries, w.next_try_at, w.created_at, e.resource_type, e.resource_id, e.sequence, e.created_at, e.object
+	}, `SELECT w.app_id, w.id, w.endpoint_id, w.event_id, w.event_type, w.state, w.round, w.round_began, w.tries, w.next_try_at, w.created_at, e.resource_type, e.resource_id, e.sequence, e.created_at, e.object
 		FROM webhooks w JOIN events e ON e.app_id = w.app_id AND e.id = w.event_id WHERE w.app_id = $1 AND w.id = $2`, appID, id)
 	if err != nil {
 		return w, err
@@ -144,14 +144,47 @@ func (s *Store) DeliveryByID(ctx context.Context, appID, id string) (webhook.Del
 
 // Retry implements [webhook.Store].
 func (s *Store) Retry(ctx context.Context, appID, webhookID string, at time.Time) error {
-	return s.inTx(ctx, func(tx *Tx) error {
-		n, err := tx.exec(ctx, `UPDATE webhooks SET state = $3, round = round + 1, tries = 0, next_try_at = $4 WHERE app_id = $1 AND id = $2`, appID, webhookID, string(webhook.Pending), millis(at))
-		if err != nil {
+	n, err := s.retry(ctx, appID, at, `id = $3`, webhookID)
+	if err == nil && n == 0 {
+		return webhook.ErrNotFound
+	}
+	return err
+}
+
+// RetryDead implements [webhook.Store].
+func (s *Store) RetryDead(ctx context.Context, appID, endpointID string, since, at time.Time, limit int) (int, error) {
+	// The state is asked for twice: where two retry at once, the one that waited for the other's rows must find them changed.
+	return s.retry(ctx, appID, at, `state = 'dead' AND id IN (SELECT id FROM webhooks
+		WHERE app_id = $1 AND endpoint_id = $3 AND state = 'dead' AND created_at >= $4 ORDER BY created_at, id LIMIT $5)`, endpointID, millis(since), limit)
+}
+
+// retry begins the next round of the app's webhooks that fit, and commits a job for each. which goes on after $2.
+func (s *Store) retry(ctx context.Context, appID string, at time.Time, which string, args ...any) (retried int, err error) {
+	err = s.inTx(ctx, func(tx *Tx) error {
+		ids, err := list(ctx, tx, scanText, `UPDATE webhooks SET state = 'pending', round = round + 1, round_began = $2, tries = 0, next_try_at = $2
+			WHERE app_id = $1 AND `+which+` RETURNING id`, append([]any{appID, millis(at)}, args...)...)
+		if err != nil || len(ids) == 0 {
 			return err
 		}
-		if n == 0 {
-			return webhook.ErrNotFound
+		jobs := make([]Job, len(ids))
+		for i, id := range ids {
+			jobs[i] = Job{Job: payment.Job{Kind: payment.DeliverWebhook, AppID: appID, ResourceID: id, At: at}, Cause: trace.SpanContextFromContext(ctx)}
 		}
-		return s.queue.EnqueueTx(ctx, tx, []Job{{Job: payment.Job{Kind: payment.DeliverWebhook, AppID: appID, ResourceID: webhookID, At: at}, Cause: trace.SpanContextFromContext(ctx)}})
+		retried = len(ids)
+		return s.queue.EnqueueTx(ctx, tx, jobs)
 	})
+	if err != nil {
+		return 0, err
+	}
+	return retried, nil
+}
+
+// DeadLetters sums up the dead webhooks of every app's endpoints; endpoints without any are left out.
+func (s *Store) DeadLetters(ctx context.Context) ([]webhook.DeadLetters, error) {
+	return list(ctx, s.read, func(r rows) (webhook.DeadLetters, error) {
+		var d webhook.DeadLetters
+		err := r.Scan(&d.AppID, &d.EndpointID, &d.URL, &d.Count, instant{&d.Oldest}, instant{&d.Newest})
+		return d, err
+	}, `SELECT e.app_id, e.id, e.url, COUNT(*), MIN(w.created_at), MAX(w.created_at) FROM webhooks w JOIN webhook_endpoints e ON e.app_id = w.app_id AND e.id = w.endpoint_id
+		WHERE w.state = 'dead' GROUP BY e.app_id, e.id, e.url ORDER BY e.app_id, e.id`)
 }

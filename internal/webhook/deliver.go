@@ -32,9 +32,12 @@ func (s *Service) Deliver(ctx context.Context, appID, webhookID string) (again t
 	case now.Before(w.NextTryAt):
 		return w.NextTryAt, nil
 	case w.Endpoint.Disabled:
-		return time.Time{}, s.bury(ctx, w, now)
+		return time.Time{}, s.bury(ctx, w, now, "the endpoint is disabled ("+orNoReason(w.Endpoint.DisabledWhy)+"); enable it, then retry")
 	}
 	if turn, ok := s.gates.enter(w.Endpoint, now); !ok {
+		if now.Sub(w.RoundBegan) > roundMax && s.gates.downFor(w.EndpointID, now) >= downMin {
+			return time.Time{}, s.bury(ctx, w, now, "the endpoint failed for days, and others wait for the same; mend it, then retry")
+		}
 		return turn, nil
 	}
 	v := unknown
@@ -52,16 +55,19 @@ func (s *Service) Deliver(ctx context.Context, appID, webhookID string) (again t
 	return s.settle(ctx, w, a, now)
 }
 
-// bury ends a webhook whose endpoint is disabled.
-func (s *Service) bury(ctx context.Context, w Webhook, now time.Time) error {
-	why := w.Endpoint.DisabledWhy
-	if why == "" {
-		why = "no reason given"
-	}
+// bury ends a webhook without a try.
+func (s *Service) bury(ctx context.Context, w Webhook, now time.Time, why string) error {
 	d := w.delivery(now)
-	d.Error = "not sent: the endpoint is disabled (" + why + "); enable it, then retry"
+	d.Error = "not sent: " + why
 	_, err := s.record(ctx, w, d, Dead, time.Time{})
 	return err
+}
+
+func orNoReason(why string) string {
+	if why == "" {
+		return "no reason given"
+	}
+	return why
 }
 
 // settle records the try and decides what follows from it.

@@ -25,15 +25,11 @@ func (s *Service) Retry(ctx context.Context, appID, deliveryID string) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.Endpoint(ctx, appID, d.EndpointID)
-	if err != nil {
+	if err := s.takes(ctx, appID, d.EndpointID); err != nil {
 		return err
 	}
-	if e.Disabled {
-		return invalid("", "webhook endpoint %s is disabled (%s); enable it first", e.ID, e.DisabledWhy)
-	}
 	now := s.clock()
-	s.gates.hasten(e.ID, now)
+	s.gates.hasten(d.EndpointID, now)
 	return orNotFound(s.store.Retry(ctx, appID, d.WebhookID, now), "webhook", d.WebhookID)
 }
 

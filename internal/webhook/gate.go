@@ -55,6 +55,7 @@ type gate struct {
 	failures int   // in a row
 	probing  bool  // the breaker is open and the try under way is its probe
 	probeAt  time.Time
+	openedAt time.Time
 	lastTurn time.Time     // of those that were given
 	pace     time.Duration // between two turns
 }
@@ -107,6 +108,17 @@ func (g *gates) hasten(endpointID string, now time.Time) {
 	}
 }
 
+// downFor is how long the endpoint's breaker has been open in this process; 0: it is not.
+func (g *gates) downFor(endpointID string, now time.Time) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := g.of[endpointID]
+	if at == nil || !at.open() {
+		return 0
+	}
+	return now.Sub(at.openedAt)
+}
+
 // at returns the endpoint's gate. Where there are too many, those without a try under way are forgotten: a breaker among
 // them opens again after a few failures.
 func (g *gates) at(endpointID string) *gate {
@@ -139,6 +151,9 @@ func (g *gate) fail(now time.Time) {
 		return
 	}
 	g.failures++
+	if g.failures == breakAfter {
+		g.openedAt = now
+	}
 	if g.open() {
 		delay := probeDelay << min(g.failures-breakAfter, 10)
 		g.probing, g.probeAt = false, now.Add(jitter(min(delay, probeDelayMax)))

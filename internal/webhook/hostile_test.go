@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bufio"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -118,6 +119,15 @@ func TestHostileReceivers(t *testing.T) {
 			_, err := io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhunter2")
 			return err
 		},
+		"EarlyHintsWithoutEnd": func(w io.Writer) error {
+			for range 1 << 10 { // an answer follows after all, so that only our limit can refuse them
+				if _, err := io.WriteString(w, "HTTP/1.1 103 Early Hints\r\nLink: <https://hunter2.example/a.css>; rel=preload; as=style; nopush\r\n\r\n"); err != nil {
+					return err
+				}
+			}
+			_, err := io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			return err
+		},
 		"SwitchingProtocols": func(w io.Writer) error {
 			_, err := io.WriteString(w, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: hunter2\r\nConnection: Upgrade\r\n\r\n")
 			return err
@@ -136,6 +146,51 @@ func TestHostileReceivers(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("PackedAnswerIsNeitherAskedForNorUnpacked", func(t *testing.T) {
+		t.Parallel()
+		asked := make(chan string, 1)
+		a, b := newApp(t, func(w http.ResponseWriter, r *http.Request) {
+			asked <- r.Header.Get("Accept-Encoding")
+			w.Header().Set("Content-Encoding", "gzip")
+			zip := gzip.NewWriter(w)
+			_, _ = zip.Write(make([]byte, 16*answerMax)) // far below the limit on the wire, far above it in memory
+			_ = zip.Close()
+		}), setup(t, nil)
+		e, _ := b.endpoint(t, a.URL)
+		if d, _ := b.deliver(t, b.webhook(e)); !d.Success {
+			t.Errorf("it was unpacked: %+v", d)
+		}
+		if encoding := <-asked; encoding != "" {
+			t.Errorf("asked for %q", encoding)
+		}
+	})
+
+	t.Run("FiveHundredForThreeDaysIsADeadLetterThatCanBeRetried", func(t *testing.T) {
+		t.Parallel()
+		a, b := newApp(t, status(500)), setup(t, nil)
+		e, _ := b.endpoint(t, a.URL)
+		id := b.webhook(e)
+		began := b.clock.Now()
+		for b.state(id) == Pending {
+			if _, again := b.deliver(t, id); !again.IsZero() {
+				b.clock.set(again)
+			}
+		}
+		if took := b.clock.Now().Sub(began); b.state(id) != Dead || took < 72*time.Hour || took > roundMax {
+			t.Fatalf("%s after %v", b.state(id), took)
+		}
+		if last := b.observer.all[len(b.observer.all)-1]; last.state != Dead {
+			t.Errorf("who watches heard %+v", last)
+		}
+		a.answers(nil)
+		if n, _, err := b.RetryDead(t.Context(), shop, e.ID, began); err != nil || n != 1 {
+			t.Fatalf("%d retried, %v", n, err)
+		}
+		if d, _ := b.deliver(t, id); !d.Success || b.state(id) != Delivered {
+			t.Errorf("got %+v", d)
+		}
+	})
 
 	t.Run("ErrorsTellNeitherURLNorBodyNorAddress", func(t *testing.T) {
 		t.Parallel()

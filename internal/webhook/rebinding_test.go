@@ -163,6 +163,34 @@ func TestNamesThatLeadInside(t *testing.T) {
 		})
 	}
 
+	for _, host := range []string{
+		"2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "127.0.0.01", "localhost.", "localhost.localdomain", "127.0.0.1.", "１２７.０.０.１", "ⓛocalhost", "127。0。0。1",
+	} {
+		t.Run("SpellingOfAnAddressIsRefusedAtTheLatestWhenConnecting/"+host, func(t *testing.T) {
+			t.Parallel()
+			port, arrived := receiver(t)
+			b := setup(t, func(c *Config) { c.AllowHTTP, c.AllowPrivate, c.Resolver = true, nil, always("127.0.0.1").resolver() })
+			e, _ := b.endpoint(t, "http://"+host+":"+port+"/")
+			if d, _ := b.deliver(t, b.webhook(e)); d.Success || d.StatusCode != 0 || arrived.Load() != 0 {
+				t.Errorf("%d connections arrived inside: %+v", arrived.Load(), d)
+			}
+		})
+	}
+
+	t.Run("RedirectToAnAddressInsideIsNotFollowed", func(t *testing.T) {
+		t.Parallel()
+		for _, target := range []string{"http://169.254.169.254/latest/meta-data/", "http://127.0.0.1/", "file:///etc/passwd", "//[::1]/"} {
+			a, b := newApp(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Location", target)
+				w.WriteHeader(http.StatusFound)
+			}), setup(t, nil)
+			e, _ := b.endpoint(t, a.URL)
+			if d, again := b.deliver(t, b.webhook(e)); d.Success || d.StatusCode != http.StatusFound || again.IsZero() || len(a.requests()) != 1 || strings.Contains(d.Error, target) {
+				t.Errorf("%s: %+v", target, d)
+			}
+		}
+	})
+
 	t.Run("EveryAddressOfANameIsJudged", func(t *testing.T) {
 		t.Parallel()
 		port, arrived := receiver(t)

@@ -19,6 +19,14 @@ func retryDelay(tries int) (delay time.Duration, ok bool) {
 	return delays[tries-1], true
 }
 
+// A webhook that waits for a turn at an endpoint whose breaker is open spends none of its tries, so a long queue would wait
+// for weeks. It is given up where it waited longer than the schedule with all its jitter takes, roundMax, and the endpoint
+// has been failing for downMin: one that this process only just began to try, after being down itself, gets its chance.
+const (
+	roundMax = 84 * time.Hour
+	downMin  = time.Hour
+)
+
 // jitter lengthens a delay by up to a tenth, so that what failed together does not come back together.
 func jitter(delay time.Duration) time.Duration {
 	return delay + rand.N(delay/10+1) //nolint:gosec // chance, not a secret

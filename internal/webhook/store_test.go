@@ -155,9 +155,28 @@ func (m *memory) Retry(_ context.Context, appID, webhookID string, at time.Time)
 	if !ok || w.AppID != appID {
 		return ErrNotFound
 	}
-	w.State, w.Round, w.Tries, w.NextTryAt = Pending, w.Round+1, 0, at
-	m.webhooks[webhookID] = w
+	m.retry(w, at)
 	return m.down
+}
+
+func (m *memory) retry(w Webhook, at time.Time) {
+	w.State, w.Round, w.RoundBegan, w.Tries, w.NextTryAt = Pending, w.Round+1, at, 0, at
+	m.webhooks[w.ID] = w
+}
+
+func (m *memory) RetryDead(_ context.Context, appID, endpointID string, since, at time.Time, limit int) (retried int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down != nil {
+		return 0, m.down
+	}
+	for _, w := range m.webhooks {
+		if retried < limit && w.AppID == appID && w.EndpointID == endpointID && w.State == Dead && !w.CreatedAt.Before(since) {
+			m.retry(w, at)
+			retried++
+		}
+	}
+	return retried, nil
 }
 
 // keyset is a [secret.Store].
@@ -268,7 +287,7 @@ func (b *bundle) webhook(e Endpoint) (id string) {
 	id = fmt.Sprintf("whk_%d", len(b.store.webhooks)+1)
 	b.store.webhooks[id] = Webhook{
 		ID: id, AppID: e.AppID, EndpointID: e.ID, EventID: "evt_" + id, EventType: payment.EventPaymentSucceeded, State: Pending,
-		NextTryAt: b.clock.Now(), CreatedAt: b.clock.Now(), Body: []byte(`{"id":"evt_` + id + `","type":"payment.succeeded","data":{"object":{"note":"谢谢 <&>"}}}`),
+		NextTryAt: b.clock.Now(), CreatedAt: b.clock.Now(), RoundBegan: b.clock.Now(), Body: []byte(`{"id":"evt_` + id + `","type":"payment.succeeded","data":{"object":{"note":"谢谢 <&>"}}}`),
 	}
 	return id
 }

@@ -47,8 +47,9 @@ type Webhook struct {
 	EventID    string
 	EventType  string
 	State      State
-	Round      int64 // from 0; every [Store.Retry] begins the next, with a schedule of its own
-	Tries      int   // in this round
+	Round      int64 // from 0; every retry by a person begins the next, with a schedule of its own
+	RoundBegan time.Time
+	Tries      int // in this round
 	NextTryAt  time.Time
 	CreatedAt  time.Time
 
@@ -85,6 +86,16 @@ type DeliveryFilter struct {
 	Limit      int
 }
 
+// DeadLetters sums up the dead webhooks of an endpoint.
+type DeadLetters struct {
+	AppID      string
+	EndpointID string
+	URL        string
+	Count      int
+	Oldest     time.Time // of their events
+	Newest     time.Time
+}
+
 // Store keeps endpoints, webhooks and deliveries. It is safe for concurrent use.
 type Store interface {
 	PutEndpoint(context.Context, Endpoint) error // inserts at Version 0, else replaces that version; ErrConflict
@@ -103,6 +114,9 @@ type Store interface {
 	// Retry begins the webhook's next round: it is pending again, its schedule starts anew, and the job that delivers it
 	// at once is committed. A try still under way no longer changes it.
 	Retry(ctx context.Context, appID, webhookID string, at time.Time) error
+	// RetryDead does the same for at most limit of the endpoint's dead webhooks of events since then, the oldest first, all in
+	// one database transaction, and answers how many there were.
+	RetryDead(ctx context.Context, appID, endpointID string, since, at time.Time, limit int) (retried int, err error)
 }
 
 // What a [Store] answers beside plain failure.

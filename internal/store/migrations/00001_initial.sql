@@ -179,10 +179,12 @@ CREATE TABLE webhooks (
     tries       bigint NOT NULL,
     next_try_at bigint NOT NULL,
     created_at  bigint NOT NULL,
+    round_began bigint NOT NULL,
     PRIMARY KEY (app_id, id)
 );
 CREATE INDEX webhooks_event ON webhooks (app_id, event_id);
 CREATE INDEX webhooks_dead ON webhooks (app_id, event_id) WHERE state = 'dead';
+CREATE INDEX webhooks_given_up ON webhooks (app_id, endpoint_id, created_at, id) WHERE state = 'dead';
 
 CREATE TABLE webhook_deliveries (
     app_id      text    NOT NULL,

@@ -191,6 +191,8 @@ func (b *bundle) ofWebhooks() []method {
 			return nil
 		}},
 		{"Retry", func(ctx context.Context) error { return b.Retry(ctx, appID, "whk_0001P1_1", epoch) }},
+		of("RetryDead", func(ctx context.Context) (int, error) { return b.RetryDead(ctx, appID, "whe_1", epoch, epoch, 100) }),
+		of("DeadLetters", func(ctx context.Context) ([]webhook.DeadLetters, error) { return b.DeadLetters(ctx) }),
 		{"DeleteEndpoint", func(ctx context.Context) error { return b.DeleteEndpoint(ctx, appID, "whe_1") }},
 	}
 }

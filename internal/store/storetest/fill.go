@@ -34,7 +34,7 @@ func Fill(tb testing.TB, s *store.Store, payments int) {
 		{"postings", `{app}, 'att_' || {n}, 'collect', 'a', 'b', 8800, 'CNY', {at}`, payments},
 		{"notices", `{account}, 'EV-' || {n}, 'TRANSACTION.SUCCESS', {app}, 'pay_' || {n}, 'applied', '', '{}', {at}`, payments},
 		{"reviews", `{app}, 'rvw_' || {n}, {account}, 'late_paid', 'pay_' || {n}, '', '{}', {at}, CASE WHEN i % 10 = 0 THEN 0 ELSE {at} END, '', '', ''`, payments / 1000},
-		{"webhooks", `{app}, 'whk_' || {n} || 'P2_1', 'whe_1', 'evt_' || {n} || 'P2', 'payment.succeeded', CASE WHEN i % 1000 = 0 THEN 'dead' ELSE 'delivered' END, 0, 1, 0, {at}`, payments},
+		{"webhooks", `{app}, 'whk_' || {n} || 'P2_1', 'whe_1', 'evt_' || {n} || 'P2', 'payment.succeeded', CASE WHEN i % 1000 = 0 THEN 'dead' ELSE 'delivered' END, 0, 1, 0, {at}, {at}`, payments},
 		{"webhook_deliveries", `{app}, 'dlv_' || {n}, 'whk_' || {n} || 'P2_1', 'whe_1', 'evt_' || {n} || 'P2', 'payment.succeeded', 1, true, 200, '', 20, {at}`, payments},
 		{"idempotency_keys", `{app}, 'key-' || {n}, 'hash', {at}, true, 201, 'application/json', '', '', {at}`, payments},
 		{"request_nonces", `'ak_1', 'nonce-' || {n}, {at}`, payments / 100},

@@ -3,6 +3,8 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +25,9 @@ var webhookTests = map[string]func(*testing.T, *bundle){
 	"ADeliveryMovesItsWebhook":            aDeliveryMovesItsWebhook,
 	"DeliveriesArePagedAndFiltered":       deliveriesArePagedAndFiltered,
 	"ARetryStartsTheScheduleAnewWithAJob": aRetryStartsTheScheduleAnewWithAJob,
+	"DeadWebhooksAreRetriedTogetherOnce":  deadWebhooksAreRetriedTogetherOnce,
+	"DeadWebhooksRetriedByManyAtOnce":     deadWebhooksRetriedByManyAtOnce,
+	"DeadLettersAreCountedByEndpoint":     deadLettersAreCountedByEndpoint,
 	"ATryOfTheRoundBeforeChangesNothing":  aTryOfTheRoundBeforeChangesNothing,
 	"ATryAfterTheDeliveryChangesNothing":  aTryAfterTheDeliveryChangesNothing,
 	"WebhooksOfOthersAreNotFound":         webhooksOfOthersAreNotFound,
@@ -151,7 +156,7 @@ func aWebhookComesWithItsBodyAndEndpoint(t *testing.T, b *bundle) {
 	e.Version = 1
 	same(t, "webhook", must(b.WebhookByID(t.Context(), appID, "whk_0001P1_1"))(t), webhook.Webhook{
 		ID: "whk_0001P1_1", AppID: appID, EndpointID: "whe_1", EventID: "evt_0001P1", EventType: payment.EventPaymentCreated,
-		State: webhook.Pending, NextTryAt: epoch, CreatedAt: epoch, Body: c.Events[0].Body(), Endpoint: e,
+		State: webhook.Pending, NextTryAt: epoch, CreatedAt: epoch, RoundBegan: epoch, Body: c.Events[0].Body(), Endpoint: e,
 	})
 }
 
@@ -232,11 +237,101 @@ func aRetryStartsTheScheduleAnewWithAJob(t *testing.T, b *bundle) {
 		t.Fatal(err)
 	}
 	w := must(b.WebhookByID(t.Context(), appID, "whk_0001P1_1"))(t)
-	if w.State != webhook.Pending || w.Round != 1 || w.Tries != 0 || !w.NextTryAt.Equal(at) {
+	if w.State != webhook.Pending || w.Round != 1 || w.Tries != 0 || !w.NextTryAt.Equal(at) || !w.RoundBegan.Equal(at) {
 		t.Errorf("webhook %+v", w)
 	}
 	if n := b.count(fmt.Sprintf(`SELECT COUNT(*) FROM enqueued WHERE resource_id = 'whk_0001P1_1' AND at = %d`, at.UnixMilli())); n != 1 {
 		t.Errorf("%d jobs", n)
+	}
+}
+
+// die kills the webhook to whe_1 of the nth payment's creation, which came about n minutes after the epoch.
+func (b *bundle) die(n int) (webhookID string) {
+	b.t.Helper()
+	c := created(newPayment(n))
+	at := epoch.Add(time.Duration(n) * time.Minute)
+	c.Events[0].CreatedAt = at
+	b.commit(c)
+	d := delivery(n)
+	d.EventID, d.WebhookID = c.Events[0].ID, "whk_"+c.Events[0].ID[4:]+"_1"
+	b.record(d, webhook.Dead, time.Time{})
+	return d.WebhookID
+}
+
+func deadWebhooksAreRetriedTogetherOnce(t *testing.T, b *bundle) {
+	ctx := t.Context()
+	b.endpoint("whe_1")
+	b.endpoint("whe_2", payment.EventRefundCreated)
+	before, first, second, third := b.die(1), b.die(2), b.die(3), b.die(4)
+	b.commit(created(newPayment(5))) // its webhook is pending
+	at, jobs := epoch.Add(time.Hour), b.sizes()["enqueued"]
+
+	retry := func(appID, endpointID string, limit, want int) {
+		t.Helper()
+		if n, err := b.RetryDead(ctx, appID, endpointID, epoch.Add(2*time.Minute), at, limit); err != nil || n != want {
+			t.Errorf("%s of %s: %d retried, want %d: %v", endpointID, appID, n, want, err)
+		}
+	}
+	retry("app_2", "whe_1", 9, 0)
+	retry(appID, "whe_2", 9, 0)
+	retry(appID, "whe_1", 2, 2)
+	for id, want := range map[string]webhook.State{before: webhook.Dead, first: webhook.Pending, second: webhook.Pending, third: webhook.Dead} {
+		w := must(b.WebhookByID(ctx, appID, id))(t)
+		retried := w.Round == 1 && w.Tries == 0 && w.NextTryAt.Equal(at) && w.RoundBegan.Equal(at)
+		if w.State != want || retried != (want == webhook.Pending) {
+			t.Errorf("webhook %+v", w)
+		}
+	}
+	retry(appID, "whe_1", 9, 1)
+	retry(appID, "whe_1", 9, 0)
+	if n := b.sizes()["enqueued"] - jobs; n != 3 {
+		t.Errorf("%d jobs for 3 retries", n)
+	}
+	if n := b.count(fmt.Sprintf(`SELECT COUNT(DISTINCT resource_id) FROM enqueued WHERE kind = 'deliver_webhook' AND at = %d`, at.UnixMilli())); n != 3 {
+		t.Errorf("jobs for %d webhooks", n)
+	}
+}
+
+func deadWebhooksRetriedByManyAtOnce(t *testing.T, b *bundle) {
+	b.endpoint("whe_1")
+	const dead = 6
+	for n := 1; n <= dead; n++ {
+		b.die(n)
+	}
+	jobs := b.sizes()["enqueued"]
+	var retried atomic.Int64
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			n, err := b.RetryDead(t.Context(), appID, "whe_1", time.Time{}, epoch.Add(time.Hour), dead)
+			if err != nil {
+				t.Error(err)
+			}
+			retried.Add(int64(n))
+		})
+	}
+	callers.Wait()
+	if n := b.sizes()["enqueued"] - jobs; n != dead || retried.Load() != dead {
+		t.Errorf("%d retried and %d jobs, want %d", retried.Load(), n, dead)
+	}
+}
+
+func deadLettersAreCountedByEndpoint(t *testing.T, b *bundle) {
+	b.endpoint("whe_1")
+	b.endpoint("whe_2")
+	if none := must(b.DeadLetters(t.Context()))(t); len(none) > 0 {
+		t.Errorf("before any: %+v", none)
+	}
+	b.die(1)
+	b.die(3)
+	same(t, "dead letters", must(b.DeadLetters(t.Context()))(t), []webhook.DeadLetters{{
+		AppID: appID, EndpointID: "whe_1", URL: "https://shop.example/whe_1", Count: 2, Oldest: epoch.Add(time.Minute), Newest: epoch.Add(3 * time.Minute),
+	}})
+	if err := b.DeleteEndpoint(t.Context(), appID, "whe_1"); err != nil {
+		t.Fatal(err)
+	}
+	if none := must(b.DeadLetters(t.Context()))(t); len(none) > 0 {
+		t.Errorf("of a deleted endpoint: %+v", none)
 	}
 }
 
