@@ -3,80 +3,144 @@ package mutants_test
 // mutants are the breaks, at least one for each mechanism that guards money.
 var mutants = []mutant{
 	// Who speaks.
-	{"a provider's signature is not checked", "wechatpay/verify.go",
-		"return key.verify(&signature, body)", "_, _ = key, body\n\treturn nil", "./wechatpay", "^TestNotificationsThatAreRefused$"},
-	{"signatures of the future are accepted", "wechatpay/verify.go",
-		"skew >= clockWindow {", "skew >= clockWindow && now.After(s.signedAt) {", "./wechatpay", "^TestClockWindowIsSymmetric$"},
-	{"an app's signature does not cover the body", "internal/access/signed.go",
-		"\tmac.Write(r.Body)\n", "", "./internal/access", "^TestSigned$"},
-	{"an app's signed request passes twice", "internal/access/signed.go",
-		"if !fresh {", `if !fresh && id.key.ID == "" {`, "./internal/access", "^TestSigned$"},
-	{"a webhook's signature does not cover its body", "internal/webhook/sign.go",
-		"signer.Sign(eventID, at, body)", "signer.Sign(eventID, at, nil)", "./internal/webhook", "^TestDeliver$"},
-	{"a rotated secret signs for ever", "internal/webhook/sign.go",
-		"if sealed.expired(at) {", "if sealed.expired(at) && at.IsZero() {", "./internal/webhook", "^TestRotateSecret$"},
-	{"webhooks reach every address a name leads to", "internal/webhook/guard.go",
-		"if err != nil || !g.allows(to.Addr()) {", "if err != nil || !to.IsValid() {", "./internal/webhook", "^TestNamesThatLeadInside$"},
+	{
+		"a provider's signature is not checked", "wechatpay/verify.go",
+		"return key.verify(&signature, body)", "_, _ = key, body\n\treturn nil", "./wechatpay", "^TestNotificationsThatAreRefused$",
+	},
+	{
+		"signatures of the future are accepted", "wechatpay/verify.go",
+		"skew >= clockWindow {", "skew >= clockWindow && now.After(s.signedAt) {", "./wechatpay", "^TestClockWindowIsSymmetric$",
+	},
+	{
+		"an app's signature does not cover the body", "internal/access/signed.go",
+		"\tmac.Write(r.Body)\n", "", "./internal/access", "^TestSigned$",
+	},
+	{
+		"an app's signed request passes twice", "internal/access/signed.go",
+		"if !fresh {", `if !fresh && id.key.ID == "" {`, "./internal/access", "^TestSigned$",
+	},
+	{
+		"a webhook's signature does not cover its body", "internal/webhook/sign.go",
+		"signer.Sign(eventID, at, body)", "signer.Sign(eventID, at, nil)", "./internal/webhook", "^TestDeliver$",
+	},
+	{
+		"a rotated secret signs for ever", "internal/webhook/sign.go",
+		"if sealed.expired(at) {", "if sealed.expired(at) && at.IsZero() {", "./internal/webhook", "^TestRotateSecret$",
+	},
+	{
+		"webhooks reach every address a name leads to", "internal/webhook/guard.go",
+		"if err != nil || !g.allows(to.Addr()) {", "if err != nil || !to.IsValid() {", "./internal/webhook", "^TestNamesThatLeadInside$",
+	},
 
 	// What is said is compared with our rows.
-	{"the amount of an order is not compared", "internal/payment/report.go",
-		"\t\td.number(\"amount\", r.Amount, p.Amount)\n", "", "./internal/payment", "^TestOrderReportsAreCompared$"},
-	{"the merchant of an order is not compared", "internal/payment/report.go",
-		"\td.text(\"merchant\", r.MerchantID, a.MerchantID)\n", "", "./internal/payment", "^TestOrderReportsAreCompared$"},
-	{"a payment succeeds without a transaction number", "internal/payment/report.go",
-		`if r.State == OrderPaid && r.TransactionID == "" {`, `if r.State == OrderClosed && r.TransactionID == "" {`, "./internal/payment", "^TestOrderReportsAreCompared$"},
-	{"the amount of a refund is not compared", "internal/payment/refund.go",
-		"\td.number(\"refund amount\", report.Amount, r.Amount)\n", "", "./internal/payment", "^TestRefundReportsAreCompared$"},
+	{
+		"the amount of an order is not compared", "internal/payment/report.go",
+		"\t\td.number(\"amount\", r.Amount, p.Amount)\n", "", "./internal/payment", "^TestOrderReportsAreCompared$",
+	},
+	{
+		"the merchant of an order is not compared", "internal/payment/report.go",
+		"\td.text(\"merchant\", r.MerchantID, a.MerchantID)\n", "", "./internal/payment", "^TestOrderReportsAreCompared$",
+	},
+	{
+		"a payment succeeds without a transaction number", "internal/payment/report.go",
+		`if r.State == OrderPaid && r.TransactionID == "" {`, `if r.State == OrderClosed && r.TransactionID == "" {`, "./internal/payment", "^TestOrderReportsAreCompared$",
+	},
+	{
+		"the amount of a refund is not compared", "internal/payment/refund.go",
+		"\td.number(\"refund amount\", report.Amount, r.Amount)\n", "", "./internal/payment", "^TestRefundReportsAreCompared$",
+	},
 
 	// One transition, once.
-	{"a change over a stale version is committed", "internal/store/payment.go",
-		"WHERE app_id = $1 AND id = $2 AND version = $3", "WHERE app_id = $1 AND id = $2 AND version >= $3 - $3", "./internal/store", "^TestSQLite$"},
-	{"a notification that was committed before is committed again", "internal/store/commit.go",
-		"return payment.ErrDuplicate", "return nil", "./internal/store", "^TestSQLite$"},
-	{"an order is paid once more by another transaction", "internal/payment/report.go",
-		"if a.TransactionID == r.TransactionID {", "if a.TransactionID != \"\" {", "./internal/payment", "^(TestNotify|TestPaidOnTwoProducts|TestOrderReportsAreCompared)$"},
-	{"the events of a payment all have one sequence", "internal/payment/event.go",
-		"\tp.Sequence++\n", "", "./internal/payment", "^(TestAnyOrderOfEventsKeepsTheBooks|TestNotify|TestCreate)$"},
-	{"the ledger books what was not paid", "internal/payment/report.go",
-		"a.ID, r.Amount, p.Currency, now)", "a.ID, r.Amount+1, p.Currency, now)", "./internal/payment", "^(TestAnyOrderOfEventsKeepsTheBooks|TestNotify)$"},
-	{"a notification that is not stored is acknowledged", "internal/notify/notify.go",
-		"door.Answer(w, errNotStored)", "door.Answer(w, nil)", "./internal/notify", "^TestWhatIsNotStoredIsNotAcknowledged$"},
-	{"other content under the same number is answered with the first payment", "internal/payment/create.go",
-		"if p.ContentHash != hash {", `if p.ContentHash == "" {`, "./internal/payment", "^TestCreate$"},
-	{"an idempotency key answers another request", "internal/idempotency/middleware.go",
-		"case current.RequestHash != hash:", `case current.RequestHash == "":`, "./internal/idempotency", "^TestMiddleware$"},
+	{
+		"a change over a stale version is committed", "internal/store/payment.go",
+		"WHERE app_id = $1 AND id = $2 AND version = $3", "WHERE app_id = $1 AND id = $2 AND version >= $3 - $3", "./internal/store", "^TestSQLite$",
+	},
+	{
+		"a notification that was committed before is committed again", "internal/store/commit.go",
+		"return payment.ErrDuplicate", "return nil", "./internal/store", "^TestSQLite$",
+	},
+	{
+		"an order is paid once more by another transaction", "internal/payment/report.go",
+		"if a.TransactionID == r.TransactionID {", "if a.TransactionID != \"\" {", "./internal/payment", "^(TestNotify|TestPaidOnTwoProducts|TestOrderReportsAreCompared)$",
+	},
+	{
+		"the events of a payment all have one sequence", "internal/payment/event.go",
+		"\tp.Sequence++\n", "", "./internal/payment", "^(TestAnyOrderOfEventsKeepsTheBooks|TestNotify|TestCreate)$",
+	},
+	{
+		"the ledger books what was not paid", "internal/payment/report.go",
+		"a.ID, r.Amount, p.Currency, now)", "a.ID, r.Amount+1, p.Currency, now)", "./internal/payment", "^(TestAnyOrderOfEventsKeepsTheBooks|TestNotify)$",
+	},
+	{
+		"a notification that is not stored is acknowledged", "internal/notify/notify.go",
+		"door.Answer(w, errNotStored)", "door.Answer(w, nil)", "./internal/notify", "^TestWhatIsNotStoredIsNotAcknowledged$",
+	},
+	{
+		"other content under the same number is answered with the first payment", "internal/payment/create.go",
+		"if p.ContentHash != hash {", `if p.ContentHash == "" {`, "./internal/payment", "^TestCreate$",
+	},
+	{
+		"an idempotency key answers another request", "internal/idempotency/middleware.go",
+		"case current.RequestHash != hash:", `case current.RequestHash == "":`, "./internal/idempotency", "^TestMiddleware$",
+	},
 
 	// Unknown is settled by asking.
-	{"a refused order is believed without asking", "internal/payment/create.go",
-		"report, err := provider.QueryOrder(ctx, p.Current())", "var report OrderReport\n\t\terr := error(&ChannelError{Outcome: Absent})", "./internal/payment", "^TestPlaceOutcomes$"},
-	{"a question without an answer confirms a refusal", "internal/payment/create.go",
-		"asked.Outcome == Absent || asked.Outcome == Refused {", "asked.Outcome != \"\" {", "./internal/payment", "^TestPlaceOutcomes$"},
-	{"a refused refund is believed without asking", "internal/payment/refund.go",
-		"report, err := provider.QueryRefund(ctx, r)\n\t\tif err == nil {", "var report RefundReport\n\t\terr := error(&ChannelError{Outcome: Absent})\n\t\tif err == nil {", "./internal/payment", "^TestRefundOutcomes$"},
-	{"a refusal after a lost answer is a refusal", "wechatpay/call.go",
-		"lostTry = lostTry || k.write && f.outcome == OutcomeUnknown", "lostTry = lostTry && k.write && f.outcome == OutcomeUnknown", "./wechatpay", "^TestRefusalAfterLostWriteIsUnknown$"},
-	{"a refund is sent by its job while its request may be sending it", "internal/payment/refund.go",
-		"&& !s.sending(r) {", "&& (s != nil || !s.sending(r)) {", "./internal/payment", "^(TestRefundOutcomes|TestRefund|TestKilledBetween)$"},
-	{"a payment is closed here before it is closed at its provider", "internal/payment/follow.go",
+	{
+		"a refused order is believed without asking", "internal/payment/create.go",
+		"report, err := provider.QueryOrder(ctx, p.Current())", "var report OrderReport\n\t\terr := error(&ChannelError{Outcome: Absent})", "./internal/payment", "^TestPlaceOutcomes$",
+	},
+	{
+		"a question without an answer confirms a refusal", "internal/payment/create.go",
+		"asked.Outcome == Absent || asked.Outcome == Refused {", "asked.Outcome != \"\" {", "./internal/payment", "^TestPlaceOutcomes$",
+	},
+	{
+		"a refused refund is believed without asking", "internal/payment/refund.go",
+		"report, err := provider.QueryRefund(ctx, r)\n\t\tif err == nil {", "var report RefundReport\n\t\terr := error(&ChannelError{Outcome: Absent})\n\t\tif err == nil {", "./internal/payment", "^TestRefundOutcomes$",
+	},
+	{
+		"a refusal after a lost answer is a refusal", "wechatpay/call.go",
+		"lostTry = lostTry || k.write && f.outcome == OutcomeUnknown", "lostTry = lostTry && k.write && f.outcome == OutcomeUnknown", "./wechatpay", "^TestRefusalAfterLostWriteIsUnknown$",
+	},
+	{
+		"a refund is sent by its job while its request may be sending it", "internal/payment/refund.go",
+		"&& !s.sending(r) {", "&& (s != nil || !s.sending(r)) {", "./internal/payment", "^(TestRefundOutcomes|TestRefund|TestKilledBetween)$",
+	},
+	{
+		"a payment is closed here before it is closed at its provider", "internal/payment/follow.go",
 		"\t\tif refusal.Outcome != Refused {\n\t\t\treturn p, refusal\n\t\t}\n\t\tp, _, err = s.ask(ctx, p) // the usual reason: the payer was faster",
 		"\t\tif refusal.Outcome != Refused {\n\t\t\treturn s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {\n\t\t\t\tc, _ := p.applyClosed(p.Current(), s.clock())\n\t\t\t\treturn c, nil\n\t\t\t})\n\t\t}\n\t\tp, _, err = s.ask(ctx, p)",
-		"./internal/payment", "^TestClose$"},
-	{"a closed order is closed without asking whether it was paid", "internal/payment/follow.go",
-		"\tp, heard, err := s.ask(ctx, p)\n\tif err != nil || p.Terminal() {", "\tvar heard heard\n\tvar err error\n\tif err != nil || p.Terminal() {", "./internal/payment", "^(TestClose|TestFollowPayment)$"},
+		"./internal/payment", "^TestClose$",
+	},
+	{
+		"a closed order is closed without asking whether it was paid", "internal/payment/follow.go",
+		"\tp, heard, err := s.ask(ctx, p)\n\tif err != nil || p.Terminal() {", "\tvar heard heard\n\tvar err error\n\tif err != nil || p.Terminal() {", "./internal/payment", "^(TestClose|TestFollowPayment)$",
+	},
 
 	// No more goes back than came in, and none is lost.
-	{"a refund under way reserves nothing", "internal/payment/refund.go",
-		"\tp.AmountRefunding += r.Amount\n", "", "./internal/payment", "^(TestRefund|TestAnyOrderOfEventsKeepsTheBooks)$"},
-	{"refunds may exceed what is left", "internal/payment/refund.go",
-		"case req.Amount > p.Refundable():", "case req.Amount > 2*p.AmountPaid:", "./internal/payment", "^TestRefund$"},
-	{"money that comes late is not looked at", "internal/payment/report.go",
-		"\tp.late(c, a, r, now)\n", "", "./internal/payment", "^TestLateMoney$"},
+	{
+		"a refund under way reserves nothing", "internal/payment/refund.go",
+		"\tp.AmountRefunding += r.Amount\n", "", "./internal/payment", "^(TestRefund|TestAnyOrderOfEventsKeepsTheBooks)$",
+	},
+	{
+		"refunds may exceed what is left", "internal/payment/refund.go",
+		"case req.Amount > p.Refundable():", "case req.Amount > 2*p.AmountPaid:", "./internal/payment", "^TestRefund$",
+	},
+	{
+		"money that comes late is not looked at", "internal/payment/report.go",
+		"\tp.late(c, a, r, now)\n", "", "./internal/payment", "^TestLateMoney$",
+	},
 
 	// Storms.
-	{"notifications beyond the bound are taken in", "internal/notify/notify.go",
-		"if !h.house.enter() {", "if !h.house.enter() && r.Body == nil {", "./internal/notify", "^TestBeyondTheBoundTheAnswerIs503AtOnce$"},
-	{"a provider that does not answer is asked on and on", "internal/channel/breaker.go",
-		"case v == unanswered, b.circuit.IsHalfOpen():", "case b.circuit.IsHalfOpen():", "./internal/channel", "^TestTheBreakerOpensWhenMostCallsGetNoAnswer$"},
-	{"repeats have no budget", "wechatpay/call.go",
-		"|| !c.mayRepeat(ctx) {", "{", "./wechatpay", "^TestRepeatsStayInsideTheCallersBudget$"},
+	{
+		"notifications beyond the bound are taken in", "internal/notify/notify.go",
+		"if !h.house.enter() {", "if !h.house.enter() && r.Body == nil {", "./internal/notify", "^TestBeyondTheBoundTheAnswerIs503AtOnce$",
+	},
+	{
+		"a provider that does not answer is asked on and on", "internal/channel/breaker.go",
+		"case v == unanswered, b.circuit.IsHalfOpen():", "case b.circuit.IsHalfOpen():", "./internal/channel", "^TestTheBreakerOpensWhenMostCallsGetNoAnswer$",
+	},
+	{
+		"repeats have no budget", "wechatpay/call.go",
+		"|| !c.mayRepeat(ctx) {", "{", "./wechatpay", "^TestRepeatsStayInsideTheCallersBudget$",
+	},
 }
