@@ -77,7 +77,7 @@ storm: ## Send STORM notifications (default 100000) at once: none lost, none ans
 .PHONY: chaos
 chaos: ## Play RUNS seeds from SEED on against chance (default 400 from 1), then kill processes in storms for KILLS (5m)
 	@$(step) "simulation" go test -race -count=1 -timeout=0 -v -run TestEveryPromiseHolds ./test/chaos -seed=$(SEED) -runs=$(RUNS)
-	@$(step) "kills" go test -count=1 -timeout=0 -v -run 'Kill|Fault' ./test/journeys -kills=$(KILLS)
+	@$(step) "kills" go test -tags=chaos -count=1 -timeout=0 -v -run 'Kill|Fault' ./test/journeys -kills=$(KILLS)
 
 .PHONY: mutants
 mutants: ## Break each mechanism on purpose and see that a test notices (some minutes)
