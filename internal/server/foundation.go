@@ -42,10 +42,10 @@ func OpenFoundation(ctx context.Context, o Options) (*Foundation, error) {
 	return openFoundation(ctx, o, unclaimed)
 }
 
-func unclaimed(*store.Store, context.Context) error { return nil }
+func unclaimed(context.Context, *store.Store) error { return nil }
 
 // openFoundation opens the database and lets claim have it before anything in it is changed.
-func openFoundation(ctx context.Context, o Options, claim func(*store.Store, context.Context) error) (_ *Foundation, err error) {
+func openFoundation(ctx context.Context, o Options, claim func(context.Context, *store.Store) error) (_ *Foundation, err error) {
 	c, logger, f := o.Config, o.Logger, &Foundation{}
 	if f.Store, err = store.Open(ctx, c.Database.Reveal()); err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func openFoundation(ctx context.Context, o Options, claim func(*store.Store, con
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	if err := claim(f.Store, ctx); err != nil {
+	if err := claim(ctx, f.Store); err != nil {
 		return nil, err
 	}
 	if err := f.migrate(ctx, c, logger); err != nil {

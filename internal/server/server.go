@@ -84,7 +84,7 @@ func Open(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Queue == nil {
 		o.Queue = riverQueue
 	}
-	claim := (*store.Store).Serve
+	claim := func(ctx context.Context, s *store.Store) error { return s.Serve(ctx) }
 	if o.Shared {
 		claim = unclaimed
 	}

@@ -109,16 +109,16 @@ func walk[K string | int64](ctx context.Context, s *Store, a aged, after K, befo
 	if a.byID {
 		key = "id"
 	}
-	unless := ""
+	var unless strings.Builder
 	for _, u := range a.unless {
-		unless += ` AND NOT (` + u + `)`
+		unless.WriteString(` AND NOT (` + u + `)`)
 	}
 	type place struct {
 		key K
 		at  int64
 	}
 	page := fmt.Sprintf(`SELECT %s, %s FROM %s WHERE %s%s > $1 ORDER BY %s LIMIT %d`, key, a.time, a.table, strings.ReplaceAll(within, "$4", "$2"), key, key, pruneBatch)
-	prune := fmt.Sprintf(`DELETE FROM %s WHERE %s%s > $1 AND %s <= $2 AND %s < $3%s`, a.table, within, key, key, a.time, unless)
+	prune := fmt.Sprintf(`DELETE FROM %s WHERE %s%s > $1 AND %s <= $2 AND %s < $3%s`, a.table, within, key, key, a.time, unless.String())
 	for {
 		batch, err := list(ctx, s.read, func(r rows) (p place, err error) { err = r.Scan(&p.key, &p.at); return p, err }, page, append([]any{after}, args...)...)
 		if err != nil {
