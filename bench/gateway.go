@@ -47,7 +47,7 @@ func runGateway(ctx context.Context, pl gatewayPlan, stdout io.Writer) (err erro
 	if err := os.Chmod(folder, 0o755); err != nil { //nolint:gosec // PostgreSQL's account looks into a folder in it
 		return err
 	}
-	b := &gatewayBench{plan: pl, folder: folder}
+	b := &gatewayBench{plan: pl, folder: folder, progress: os.Stderr}
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
@@ -67,6 +67,7 @@ func runGateway(ctx context.Context, pl gatewayPlan, stdout io.Writer) (err erro
 type gatewayBench struct {
 	plan        gatewayPlan
 	folder      string
+	progress    io.Writer
 	parties     *parties
 	upstream    *upstream
 	redis       *child

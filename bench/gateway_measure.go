@@ -83,6 +83,7 @@ func (b *gatewayBench) onEngine(ctx context.Context, open func(context.Context) 
 		m.services = append(m.services, o)
 	}
 	for round := range b.plan.rounds + 1 {
+		fmt.Fprintf(b.progress, "bench: %s, round %d of %d (0 warms up)\n", e.name, round, b.plan.rounds)
 		if err := b.round(ctx, round, e, services, m); err != nil {
 			return nil, fmt.Errorf("%s: %w", e.name, err)
 		}
@@ -92,6 +93,7 @@ func (b *gatewayBench) onEngine(ctx context.Context, open func(context.Context) 
 			return nil, err
 		}
 	}
+	fmt.Fprintf(b.progress, "bench: %s, %d webhooks, then %d open payments\n", e.name, b.plan.webhooks, b.plan.open)
 	if m.webhooks, err = b.countWebhooks(ctx, services[0]); err != nil {
 		return nil, err
 	}
