@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -94,7 +95,7 @@ func (b *gatewayBench) onEngine(ctx context.Context, open func(context.Context) 
 		}
 	}
 	fmt.Fprintf(b.progress, "bench: %s, %d webhooks, then %d open payments\n", e.name, b.plan.webhooks, b.plan.open)
-	if m.webhooks, err = b.countWebhooks(ctx, services[0]); err != nil {
+	if m.webhooks, err = b.countWebhooks(ctx, services[0], m.services[0]); err != nil {
 		return nil, err
 	}
 	return m, b.leaveOpen(ctx, services[0], m)
@@ -229,8 +230,9 @@ func (b *gatewayBench) intake(ctx context.Context, e *engine, s *service, o *ofS
 	return intake{rate: made.rate, cpu: made.cpu, writes: made.writes, p99: made.p99, failed: made.failed, slowest: r.latencies[r.done-1]}, nil
 }
 
-// countWebhooks has payments paid and counts their webhooks to one endpoint, from the first notification to the last webhook.
-func (b *gatewayBench) countWebhooks(ctx context.Context, s *service) (float64, error) {
+// countWebhooks has payments paid and counts their webhooks to one endpoint, from the first notification to the last
+// webhook. It is not a number where some are still on their way after two minutes, which does not spoil the rest.
+func (b *gatewayBench) countWebhooks(ctx context.Context, s *service, o *ofService) (float64, error) {
 	var received atomic.Int64
 	complete := make(chan struct{})
 	want := int64(b.plan.webhooks)
@@ -268,14 +270,15 @@ func (b *gatewayBench) countWebhooks(ctx context.Context, s *service) (float64, 
 	if r := loadTimes(ctx, intakeCallers, len(all), func(ctx context.Context, i int64) error { return s.notify(ctx, all[i]) }); r.err != nil {
 		return 0, r.err
 	}
-	patience := time.NewTimer(5 * time.Minute)
+	patience := time.NewTimer(2 * time.Minute)
 	defer patience.Stop()
 	select {
 	case <-complete:
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	case <-patience.C:
-		return 0, fmt.Errorf("%d of %d webhooks arrived: %s", received.Load(), want, s.said)
+		o.keep(fmt.Errorf("%d of %d webhooks arrived in two minutes", received.Load(), want))
+		return math.NaN(), nil
 	}
 	return float64(want) / time.Since(began).Seconds(), nil
 }
