@@ -10,10 +10,14 @@ import (
 // quietZone is the white border that scanners need, in modules (ISO/IEC 18004, "Quiet zone").
 const quietZone = 4
 
-// qrCode is a code to be drawn as one SVG path in a square of Side modules.
+// pixels of a module on the page: a whole number, for modules of unequal width are hard to scan.
+const pixels = 6
+
+// qrCode is a code to be drawn as one SVG path in a square of Side modules, Pixels wide on the page.
 type qrCode struct {
-	Side int
-	Path string
+	Side   int
+	Pixels int
+	Path   string
 }
 
 func newQRCode(content string) (qrCode, error) {
@@ -33,5 +37,6 @@ func newQRCode(content string) (qrCode, error) {
 			}
 		}
 	}
-	return qrCode{Side: code.Size + 2*quietZone, Path: path.String()}, nil
+	side := code.Size + 2*quietZone
+	return qrCode{Side: side, Pixels: side * pixels, Path: path.String()}, nil
 }
