@@ -176,7 +176,12 @@ func newClient(s *store.Store, config *river.Config) (client, error) {
 func Migrate(ctx context.Context, s *store.Store) error {
 	err := s.Exclusively(ctx, func(ctx context.Context) error {
 		if pool := s.Postgres(); pool != nil {
-			return migrate(ctx, rivermigrate.New[pgx.Tx], riverpgxv5.New(pool))
+			if err := migrate(ctx, rivermigrate.New[pgx.Tx], riverpgxv5.New(pool)); err != nil {
+				return err
+			}
+			// For searching jobs by what is in them, which nobody does; every change of a job would pay for them.
+			_, err := pool.Exec(ctx, `DROP INDEX IF EXISTS river_job_args_index, river_job_metadata_index`)
+			return err
 		}
 		return migrate(ctx, rivermigrate.New[*sql.Tx], riversqlite.New(s.SQLite()))
 	})

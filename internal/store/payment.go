@@ -48,12 +48,12 @@ func (s *Store) PaymentByRefundNo(ctx context.Context, accountID, refundNo strin
 
 // PaymentByRefundID implements [payment.Store].
 func (s *Store) PaymentByRefundID(ctx context.Context, appID, refundID string) (*payment.Payment, error) {
-	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE (app_id, id) IN (SELECT app_id, payment_id FROM refunds WHERE app_id = $1 AND id = $2)`, appID, refundID)
+	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE app_id = $1 AND id = (SELECT payment_id FROM refunds WHERE app_id = $1 AND id = $2)`, appID, refundID)
 }
 
 // PaymentByOutRefundNo implements [payment.Store].
 func (s *Store) PaymentByOutRefundNo(ctx context.Context, appID, outRefundNo string) (*payment.Payment, error) {
-	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE (app_id, id) IN (SELECT app_id, payment_id FROM refunds WHERE app_id = $1 AND out_refund_no = $2)`, appID, outRefundNo)
+	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE app_id = $1 AND id = (SELECT payment_id FROM refunds WHERE app_id = $1 AND out_refund_no = $2)`, appID, outRefundNo)
 }
 
 // payment loads one payment whole. The three reads are not one snapshot: a change between them makes the version
@@ -75,17 +75,17 @@ func (s *Store) payment(ctx context.Context, query string, args ...any) (*paymen
 // join it would read all of the account's rows.
 func (s *Store) paymentsByTradeNo(ctx context.Context, accountID string, tradeNos []string) (map[string]*payment.Payment, error) {
 	const attempt = ` FROM attempts WHERE account_id = $1 AND trade_no = asked.value)`
-	named := `(SELECT (SELECT app_id` + attempt + `, (SELECT payment_id` + attempt + ` FROM ` + s.dialect.asked + `)`
+	ids := `(SELECT (SELECT payment_id` + attempt + ` FROM ` + s.dialect.asked + `)`
 	args := []any{accountID, s.dialect.list(tradeNos)}
 	type id struct{ app, payment string }
 	payments, byTradeNo := map[id]*payment.Payment{}, map[string]*payment.Payment{}
 	err := s.read.batch(ctx, []statement{
-		{sql: `SELECT ` + paymentColumns + ` FROM payments WHERE (app_id, id) IN ` + named, args: args, returned: func(r rows) error {
+		{sql: `SELECT ` + paymentColumns + ` FROM payments WHERE (app_id, id) IN (SELECT (SELECT app_id` + attempt + `, (SELECT payment_id` + attempt + ` FROM ` + s.dialect.asked + `)`, args: args, returned: func(r rows) error {
 			p, err := scanPayment(r)
 			payments[id{p.AppID, p.ID}] = p
 			return err
 		}},
-		{sql: `SELECT app_id, payment_id, ` + attemptColumns + ` FROM attempts WHERE (app_id, payment_id) IN ` + named + ` ORDER BY created_at, id`, args: args, returned: func(r rows) error {
+		{sql: `SELECT app_id, payment_id, ` + attemptColumns + ` FROM attempts WHERE payment_id IN ` + ids + ` ORDER BY created_at, id`, args: args, returned: func(r rows) error {
 			var of id
 			a, err := scanAttempt(r, &of.app, &of.payment)
 			if p := payments[of]; p != nil {
@@ -94,7 +94,7 @@ func (s *Store) paymentsByTradeNo(ctx context.Context, accountID string, tradeNo
 			}
 			return err
 		}},
-		{sql: `SELECT ` + refundColumns + ` FROM refunds WHERE (app_id, payment_id) IN ` + named + ` ORDER BY created_at, id`, args: args, returned: func(r rows) error {
+		{sql: `SELECT ` + refundColumns + ` FROM refunds WHERE payment_id IN ` + ids + ` ORDER BY created_at, id`, args: args, returned: func(r rows) error {
 			f, err := scanRefund(r)
 			if p := payments[id{f.AppID, f.PaymentID}]; p != nil {
 				p.Refunds = append(p.Refunds, f)

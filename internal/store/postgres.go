@@ -23,7 +23,15 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	return connectPostgres(ctx, config)
 }
 
+// lookups makes PostgreSQL look rows up by their indexes, which is how every statement here is meant: a connection plans
+// once, and what it plans while tables are small, or have no statistics yet, would read them whole when they have grown.
+const lookups = `SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`
+
 func connectPostgres(ctx context.Context, config *pgxpool.Config) (*Store, error) {
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.PgConn().Exec(ctx, lookups).ReadAll()
+		return err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("store: connect to PostgreSQL: %w", err)
