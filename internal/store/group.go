@@ -258,11 +258,6 @@ func (s *Store) writeGroup(ctx context.Context, group []*entry, first string) (s
 			all, owners = append(all, e.judged(st)), append(owners, e)
 		}
 	}
-	if s.litePrepared != nil {
-		if err := s.litePrepared.prepare(ctx, all); err != nil {
-			return nil, true, err
-		}
-	}
 	began, written := false, false
 	err = s.inTx(ctx, func(tx *Tx) error {
 		began = true

@@ -8,13 +8,18 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync"
 
 	_ "modernc.org/sqlite" // registers the driver
 )
 
 func openSQLite(ctx context.Context, path string) (*Store, error) {
-	return connectSQLite(ctx, path, func(dsn string) (*sql.DB, error) { return sql.Open("sqlite", dsn) })
+	return connectSQLite(ctx, path, func(dsn string) (*sql.DB, error) {
+		plain, err := sql.Open("sqlite", dsn)
+		if err != nil {
+			return nil, err
+		}
+		return sql.OpenDB(keeping{plain.Driver(), dsn}), plain.Close()
+	})
 }
 
 // connectSQLite opens one file with a writer and a pool of readers. Every connection gets its pragmas from the DSN:
@@ -44,8 +49,7 @@ func connectSQLite(ctx context.Context, path string, connect func(dsn string) (*
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
 	reader.SetMaxOpenConns(max(4, runtime.NumCPU()))
-	read := liteQuerier{reader, &prepared{db: reader}}
-	return (&Store{dialect: embedded, read: read, lite: writer, litePrepared: &prepared{db: writer}, liteReader: reader}).with(1), nil
+	return (&Store{dialect: embedded, read: liteQuerier{reader}, lite: writer, liteReader: reader}).with(1), nil
 }
 
 func fileURL(path string, options url.Values) string {
@@ -58,19 +62,10 @@ type liteConn interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-type liteQuerier struct {
-	conn     liteConn
-	prepared *prepared
-}
+type liteQuerier struct{ conn liteConn }
 
 func (q liteQuerier) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	var result sql.Result
-	var err error
-	if st := q.prepared.on(ctx, q.conn, query); st != nil {
-		result, err = st.ExecContext(ctx, args...)
-	} else {
-		result, err = q.conn.ExecContext(ctx, numbered(query), args...)
-	}
+	result, err := q.conn.ExecContext(ctx, numbered(query), args...)
 	if err != nil {
 		return 0, err
 	}
@@ -78,63 +73,15 @@ func (q liteQuerier) exec(ctx context.Context, query string, args ...any) (int64
 }
 
 func (q liteQuerier) query(ctx context.Context, query string, args ...any) (rows, error) {
-	var r *sql.Rows
-	var err error
-	if st := q.prepared.on(ctx, q.conn, query); st != nil {
-		r, err = st.QueryContext(ctx, args...)
-	} else {
-		r, err = q.conn.QueryContext(ctx, numbered(query), args...)
-	}
+	r, err := q.conn.QueryContext(ctx, numbered(query), args...)
 	if err != nil {
 		return nil, err
 	}
 	return liteRows{r}, nil
 }
 
-// prepared keeps the statements of groups and of shared queries prepared: parsing them costs SQLite more than running
-// them. Other statements are parsed each time.
-type prepared struct {
-	db  *sql.DB
-	all sync.Map // of *sql.Stmt, by text
-}
-
-// prepare prepares what is not yet. On the writer it must not be called inside a database transaction.
-func (p *prepared) prepare(ctx context.Context, statements []statement) error {
-	for _, s := range statements {
-		if _, known := p.all.Load(s.sql); known {
-			continue
-		}
-		st, err := p.db.PrepareContext(ctx, numbered(s.sql))
-		if err != nil {
-			return err
-		}
-		if _, known := p.all.LoadOrStore(s.sql, st); known {
-			_ = st.Close() // somebody else prepared the same
-		}
-	}
-	return nil
-}
-
-// on is the prepared statement for a connection, or nil where it is not prepared.
-func (p *prepared) on(ctx context.Context, conn liteConn, query string) *sql.Stmt {
-	known, ok := p.all.Load(query)
-	if !ok {
-		return nil
-	}
-	st := known.(*sql.Stmt)
-	if tx, ok := conn.(*sql.Tx); ok {
-		return tx.StmtContext(ctx, st)
-	}
-	return st
-}
-
 // batch runs the statements one after the other: there is no round trip to save.
 func (q liteQuerier) batch(ctx context.Context, statements []statement) error {
-	if _, inTx := q.conn.(*sql.Tx); !inTx {
-		if err := q.prepared.prepare(ctx, statements); err != nil {
-			return err
-		}
-	}
 	for at, s := range statements {
 		if err := q.run(ctx, s); err != nil {
 			return &batchError{at, err}

@@ -33,16 +33,15 @@ type Job struct {
 
 // Store is one database. It is safe for concurrent use.
 type Store struct {
-	dialect      dialect
-	read         querier
-	pg           *pgxpool.Pool // on PostgreSQL
-	lite         *sql.DB       // on SQLite: the one writer
-	litePrepared *prepared
-	liteReader   *sql.DB
-	served       *sql.DB // the lock of a process that serves
-	queue        Queue
-	observer     Observer
-	commits      *committer
+	dialect    dialect
+	read       querier
+	pg         *pgxpool.Pool // on PostgreSQL
+	lite       *sql.DB       // on SQLite: the one writer
+	liteReader *sql.DB
+	served     *sql.DB // the lock of a process that serves
+	queue      Queue
+	observer   Observer
+	commits    *committer
 
 	byNotification gather[struct{}]
 	byTradeNo      gather[*payment.Payment]
@@ -224,7 +223,7 @@ func (s *Store) inTx(ctx context.Context, f func(*Tx) error) error {
 	if err != nil {
 		return err
 	}
-	if err := f(&Tx{querier: liteQuerier{tx, s.litePrepared}, SQLite: tx}); err != nil {
+	if err := f(&Tx{querier: liteQuerier{tx}, SQLite: tx}); err != nil {
 		_ = tx.Rollback() // the first error is the one to tell
 		return err
 	}
@@ -236,7 +235,7 @@ func (s *Store) write(ctx context.Context, query string, args ...any) (affected 
 	if s.pg != nil {
 		return pgQuerier{s.pg}.exec(ctx, query, args...)
 	}
-	return liteQuerier{s.lite, s.litePrepared}.exec(ctx, query, args...)
+	return liteQuerier{s.lite}.exec(ctx, query, args...)
 }
 
 // collect scans every row and closes them.

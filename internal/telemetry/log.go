@@ -106,8 +106,11 @@ var secretWords = []string{
 	"secret", "password", "passwd", "authorization", "cookie", "token", "credential", "privatekey", "apikey", "apiv3key", "apiv2key", "masterkey",
 }
 
+// separators are what the words of a name may be joined by.
+var separators = strings.NewReplacer("_", "", "-", "", ".", "", " ", "")
+
 func secretName(name string) bool {
-	name = strings.NewReplacer("_", "", "-", "", ".", "", " ", "").Replace(strings.ToLower(name))
+	name = separators.Replace(strings.ToLower(name))
 	for _, word := range secretWords {
 		if strings.Contains(name, word) {
 			return true
