@@ -147,7 +147,7 @@ func TestQueueBehindAnEndpointThatFailsForDays(t *testing.T) {
 	turn := func(t *testing.T, b *bundle, id string) time.Time {
 		t.Helper()
 		e := b.store.endpoints[b.store.webhooks[id].EndpointID]
-		if _, ok := b.gates.enter(e, b.clock.Now()); ok {
+		if _, ok := comes(b.gates, e, b.clock.Now()); ok {
 			defer func() { b.gates.leave(e.ID, failing, b.clock.Now(), b.clock.Now()) }()
 		}
 		again, err := b.Deliver(t.Context(), shop, id)
@@ -204,7 +204,7 @@ func TestQueueBehindAnEndpointThatFailsForDays(t *testing.T) {
 		id := b.webhook(e)
 		b.clock.advance(2 * roundMax)
 		for range b.gates.slots {
-			b.gates.enter(e, b.clock.Now())
+			comes(b.gates, e, b.clock.Now())
 		}
 		if again, err := b.Deliver(t.Context(), shop, id); err != nil || again.IsZero() || b.state(id) != Pending {
 			t.Errorf("%s, again %v, %v", b.state(id), again, err)

@@ -34,13 +34,13 @@ func (s *Service) Deliver(ctx context.Context, appID, webhookID string) (again t
 	case w.Endpoint.Disabled:
 		return time.Time{}, s.bury(ctx, w, now, "the endpoint is disabled ("+orNoReason(w.Endpoint.DisabledWhy)+"); enable it, then retry")
 	}
-	if turn, ok := s.gates.enter(w.Endpoint, now); !ok {
+	if turn, ok := s.gates.pass(ctx, w.Endpoint, s.clock); !ok {
 		if now.Sub(w.RoundBegan) > roundMax && s.gates.downFor(w.EndpointID, now) >= downMin {
 			return time.Time{}, s.bury(ctx, w, now, "the endpoint failed for days, and others wait for the same; mend it, then retry")
 		}
 		return turn, nil
 	}
-	v := unknown
+	v, now := unknown, s.clock()
 	defer func() { s.gates.leave(w.EndpointID, v, now, s.clock()) }()
 	a, err := s.try(ctx, w)
 	if err != nil {

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,6 +23,11 @@ const (
 	turnMax   = time.Hour
 	paceMin   = 5 * time.Millisecond
 	paceMax   = 50 * time.Millisecond
+
+	// lineFor is how long a webhook stands in line, with the worker that brought it, where a slot is so near; lineMax
+	// leaves workers for other endpoints.
+	lineFor = 250 * time.Millisecond
+	lineMax = 32
 
 	gatesMax = 4096 // endpoints that are remembered
 )
@@ -50,18 +57,37 @@ func newGates(slots int) *gates {
 
 // gate is one endpoint's.
 type gate struct {
-	version  int64 // of the endpoint: a changed one is judged afresh
-	taken    int   // slots
-	failures int   // in a row
-	probing  bool  // the breaker is open and the try under way is its probe
+	version  int64           // of the endpoint: a changed one is judged afresh
+	taken    int             // slots
+	line     []chan struct{} // who stands in line; closed is the slot handed over
+	failures int             // in a row
+	probing  bool            // the breaker is open and the try under way is its probe
 	probeAt  time.Time
 	openedAt time.Time
 	lastTurn time.Time     // of those that were given
 	pace     time.Duration // between two turns
 }
 
-// enter lets a try through, which must leave, or gives the webhook a turn: when to come back.
-func (g *gates) enter(e Endpoint, now time.Time) (turn time.Time, ok bool) {
+// pass lets a try through, which must leave, or gives the webhook a turn: when to come back. Where a slot should soon
+// come free it waits for it.
+func (g *gates) pass(ctx context.Context, e Endpoint, clock func() time.Time) (turn time.Time, ok bool) {
+	place, turn, ok := g.enter(e, clock())
+	if place == nil {
+		return turn, ok
+	}
+	patience := time.NewTimer(lineFor)
+	defer patience.Stop()
+	select {
+	case <-place:
+		return time.Time{}, true
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return g.stepOut(e.ID, place, clock())
+}
+
+// enter lets a try through, gives it a place in line, or a turn.
+func (g *gates) enter(e Endpoint, now time.Time) (place chan struct{}, turn time.Time, ok bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at := g.at(e.ID)
@@ -73,11 +99,29 @@ func (g *gates) enter(e Endpoint, now time.Time) (turn time.Time, ok bool) {
 	case !at.open() && at.taken < g.slots:
 	case at.open() && at.taken == 0 && !now.Before(at.probeAt):
 		at.probing, at.probeAt = true, now.Add(tryMax) // the others need not ask before
+	case at.failures == 0 && len(at.line) < min(lineMax, int(lineFor/at.pace)):
+		place = make(chan struct{})
+		at.line = append(at.line, place)
+		return place, time.Time{}, false
 	default:
-		return at.turn(now), false
+		return nil, at.turn(now), false
 	}
 	at.taken++
-	return time.Time{}, true
+	return nil, time.Time{}, true
+}
+
+// stepOut gives up a place in line for a turn, unless the slot was handed over in this moment.
+func (g *gates) stepOut(endpointID string, place chan struct{}, now time.Time) (turn time.Time, ok bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-place:
+		return time.Time{}, true
+	default:
+	}
+	at := g.at(endpointID)
+	at.line = slices.DeleteFunc(at.line, func(c chan struct{}) bool { return c == place })
+	return at.turn(now), false
 }
 
 // leave ends a try that was let through.
@@ -85,7 +129,6 @@ func (g *gates) leave(endpointID string, v verdict, began, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at := g.of[endpointID]
-	at.taken--
 	at.pace = min(max(now.Sub(began)/time.Duration(g.slots), paceMin), paceMax)
 	switch v {
 	case healthy:
@@ -97,6 +140,12 @@ func (g *gates) leave(endpointID string, v verdict, began, now time.Time) {
 		at.fail(now)
 	case unknown:
 	}
+	if len(at.line) > 0 && !at.open() {
+		close(at.line[0])
+		at.line = at.line[1:]
+		return // the slot is the next one's
+	}
+	at.taken--
 }
 
 // hasten makes the next probe due now: a person says that the endpoint is mended.

@@ -3,6 +3,7 @@ package webhook
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -63,7 +64,7 @@ func TestGates(t *testing.T) {
 		fails(t, g, now, breakAfter)
 		for _, seconds := range []int{5, 10, 20, 40, 80, 160, 300, 300} {
 			want := time.Duration(seconds) * time.Second
-			turn, ok := g.enter(one, now)
+			turn, ok := comes(g, one, now)
 			if wait := turn.Sub(now); ok || wait < want || wait > want+want/10+paceMax {
 				t.Fatalf("let through %t, or waits %v, want %v", ok, wait, want)
 			}
@@ -79,10 +80,10 @@ func TestGates(t *testing.T) {
 		fails(t, g, now, breakAfter)
 		now = now.Add(time.Minute)
 		enters(t, g, now)
-		if turn, ok := g.enter(one, now); ok || turn.Sub(now) != tryMax {
+		if turn, ok := comes(g, one, now); ok || turn.Sub(now) != tryMax {
 			t.Errorf("let through %t, or waits %v", ok, turn.Sub(now))
 		}
-		if _, ok := g.enter(one, now.Add(time.Hour)); ok {
+		if _, ok := comes(g, one, now.Add(time.Hour)); ok {
 			t.Error("a probe that is slow to end got company")
 		}
 	})
@@ -107,7 +108,7 @@ func TestGates(t *testing.T) {
 		for range 8 {
 			g.leave(one.ID, failing, now, now)
 		}
-		if turn, _ := g.enter(one, now); turn.Sub(now) > 6*time.Second {
+		if turn, _ := comes(g, one, now); turn.Sub(now) > 6*time.Second {
 			t.Errorf("waits %v", turn.Sub(now))
 		}
 	})
@@ -117,14 +118,14 @@ func TestGates(t *testing.T) {
 		g, now := newGates(2), time.Now()
 		fails(t, g, now, breakAfter)
 		for range 1000 {
-			g.enter(one, now)
+			comes(g, one, now)
 		}
 		now = now.Add(time.Minute)
 		enters(t, g, now)
 		g.leave(one.ID, healthy, now, now)
 		enters(t, g, now)
 		enters(t, g, now)
-		if turn, ok := g.enter(one, now); ok || turn.Sub(now) != turnDelay {
+		if turn, ok := comes(g, one, now); ok || turn.Sub(now) != turnDelay {
 			t.Errorf("let through %t, or waits %v behind those of before", ok, turn.Sub(now))
 		}
 	})
@@ -136,7 +137,7 @@ func TestGates(t *testing.T) {
 		now = now.Add(time.Minute)
 		enters(t, g, now)
 		g.leave(one.ID, unknown, now, now)
-		if turn, ok := g.enter(one, now); ok || turn.Sub(now) != tryMax {
+		if turn, ok := comes(g, one, now); ok || turn.Sub(now) != tryMax {
 			t.Errorf("let through %t, or waits %v", ok, turn.Sub(now))
 		}
 	})
@@ -148,10 +149,10 @@ func TestGates(t *testing.T) {
 		fails(t, g, now, breakAfter)
 		changed := one
 		changed.Version++
-		if _, ok := g.enter(changed, now); !ok {
+		if _, ok := comes(g, changed, now); !ok {
 			t.Error("the changed endpoint is not tried")
 		}
-		if _, ok := g.enter(changed, now); ok {
+		if _, ok := comes(g, changed, now); ok {
 			t.Error("the change made a third slot")
 		}
 	})
@@ -178,12 +179,61 @@ func TestGates(t *testing.T) {
 			}
 			waiting := int((turnMax-turnDelay)/pace) + 1
 			for i := range 2 * waiting {
-				turn, ok := g.enter(one, now)
+				turn, ok := comes(g, one, now)
 				if want := turnDelay + time.Duration(i%waiting)*pace; ok || turn.Sub(now) != want {
 					t.Fatalf("took %v: number %d let through %t, or waits %v, want %v", took, i, ok, turn.Sub(now), want)
 				}
 			}
 		}
+	})
+
+	t.Run("SlotThatIsNearIsWaitedForInTheOrderOfArrival", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			g := newGates(1)
+			enters(t, g, time.Now())
+			g.leave(one.ID, healthy, time.Now(), time.Now())
+			enters(t, g, time.Now())
+			var passed []int
+			var waiting sync.WaitGroup
+			for i := range 5 {
+				waiting.Go(func() {
+					if _, ok := g.pass(t.Context(), one, time.Now); !ok {
+						t.Errorf("number %d was turned away", i)
+					}
+					began := time.Now()
+					passed = append(passed, i) // the slot is one alone
+					<-time.After(10 * time.Millisecond)
+					g.leave(one.ID, healthy, began, time.Now())
+				})
+				synctest.Wait()
+			}
+			g.leave(one.ID, healthy, time.Now(), time.Now())
+			waiting.Wait()
+			if !slices.Equal(passed, []int{0, 1, 2, 3, 4}) || g.of[one.ID].taken != 0 {
+				t.Errorf("they passed as %v, and %d slots are taken", passed, g.of[one.ID].taken)
+			}
+		})
+	})
+
+	t.Run("LineForASlotThatDoesNotComeIsLeftForATurn", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			g, began := newGates(1), time.Now()
+			enters(t, g, began)
+			var turnedAway sync.WaitGroup
+			for range 100 {
+				turnedAway.Go(func() {
+					if turn, ok := g.pass(t.Context(), one, time.Now); ok || turn.Sub(began) < turnDelay {
+						t.Errorf("let through %t, or waits %v", ok, turn.Sub(began))
+					}
+				})
+			}
+			turnedAway.Wait()
+			if waited := time.Since(began); waited != lineFor || len(g.of[one.ID].line) != 0 {
+				t.Errorf("they waited %v, %d still do", waited, len(g.of[one.ID].line))
+			}
+		})
 	})
 
 	t.Run("MemoryIsBoundedAndTriesUnderWayAreKept", func(t *testing.T) {
@@ -192,13 +242,13 @@ func TestGates(t *testing.T) {
 		enters(t, g, now)
 		for i := range 3 * gatesMax {
 			id := fmt.Sprint("whe_", i)
-			g.enter(Endpoint{ID: id, Version: 1}, now)
+			comes(g, Endpoint{ID: id, Version: 1}, now)
 			g.leave(id, failing, now, now)
 		}
 		if len(g.of) > gatesMax {
 			t.Errorf("%d gates", len(g.of))
 		}
-		if _, ok := g.enter(one, now); ok {
+		if _, ok := comes(g, one, now); ok {
 			t.Error("a try under way was forgotten")
 		}
 	})
@@ -206,9 +256,18 @@ func TestGates(t *testing.T) {
 
 var one = Endpoint{ID: "whe_one", Version: 1}
 
+// comes is enter for who does not stand in line.
+func comes(g *gates, e Endpoint, now time.Time) (turn time.Time, ok bool) {
+	place, turn, ok := g.enter(e, now)
+	if place != nil {
+		return g.stepOut(e.ID, place, now)
+	}
+	return turn, ok
+}
+
 func enters(t *testing.T, g *gates, now time.Time) {
 	t.Helper()
-	if turn, ok := g.enter(one, now); !ok {
+	if turn, ok := comes(g, one, now); !ok {
 		t.Fatalf("not let through for %v", turn.Sub(now))
 	}
 }
