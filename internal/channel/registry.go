@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/payment"
+	"github.com/tongbao-pay/tongbao/wechatpay"
 )
 
 // Account is a merchant's account at a provider, as it is configured.
@@ -41,7 +42,7 @@ type Observer interface {
 type Config struct {
 	Source    Source
 	PublicURL string            // of this gateway, where providers reach /notify/...; no slash at its end
-	Transport http.RoundTripper // nil: the library's own
+	Transport http.RoundTripper // nil: one of the library's, whose connections all accounts share
 	Observer  Observer          // nil: nobody looks
 	Now       func() time.Time  // nil: time.Now
 	Logger    *slog.Logger      // nil: discarded
@@ -88,6 +89,9 @@ func New(c Config) *Registry {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Transport == nil {
+		c.Transport = wechatpay.NewTransport()
 	}
 	return &Registry{config: c, entries: map[string]*entry{}}
 }
