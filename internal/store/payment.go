@@ -22,9 +22,40 @@ func scanPayment(r rows) (*payment.Payment, error) {
 	return p, err
 }
 
-// PaymentByID implements [payment.Store].
-func (s *Store) PaymentByID(ctx context.Context, appID, id string) (*payment.Payment, error) {
-	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE app_id = $1 AND id = $2`, appID, id)
+const (
+	selectAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`
+	selectRefunds  = `SELECT ` + refundColumns + ` FROM refunds WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`
+)
+
+// PaymentByID implements [payment.Store]. It takes one round trip: every job begins with it.
+func (s *Store) PaymentByID(ctx context.Context, appID, id string) (p *payment.Payment, err error) {
+	var attempts []*payment.Attempt
+	var refunds []*payment.Refund
+	args := []any{appID, id}
+	err = s.read.batch(ctx, []statement{
+		{sql: `SELECT ` + paymentColumns + ` FROM payments WHERE app_id = $1 AND id = $2`, args: args, returned: func(r rows) (err error) {
+			p, err = scanPayment(r)
+			return err
+		}},
+		{sql: selectAttempts, args: args, returned: func(r rows) error {
+			a, err := scanAttempt(r)
+			attempts = append(attempts, a)
+			return err
+		}},
+		{sql: selectRefunds, args: args, returned: func(r rows) error {
+			f, err := scanRefund(r)
+			refunds = append(refunds, f)
+			return err
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return nil, payment.ErrNotFound
+	}
+	p.Attempts, p.Refunds = attempts, refunds
+	return p, nil
 }
 
 // PaymentByOutTradeNo implements [payment.Store].
@@ -63,10 +94,10 @@ func (s *Store) payment(ctx context.Context, query string, args ...any) (*paymen
 	if err != nil {
 		return nil, err
 	}
-	if p.Attempts, err = list(ctx, s.read, func(r rows) (*payment.Attempt, error) { return scanAttempt(r) }, `SELECT `+attemptColumns+` FROM attempts WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`, p.AppID, p.ID); err != nil {
+	if p.Attempts, err = list(ctx, s.read, func(r rows) (*payment.Attempt, error) { return scanAttempt(r) }, selectAttempts, p.AppID, p.ID); err != nil {
 		return nil, err
 	}
-	p.Refunds, err = list(ctx, s.read, scanRefund, `SELECT `+refundColumns+` FROM refunds WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`, p.AppID, p.ID)
+	p.Refunds, err = list(ctx, s.read, scanRefund, selectRefunds, p.AppID, p.ID)
 	return p, err
 }
 
