@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // apiV3Key accepts what the provider's console accepts (WeChat Pay APIv3, APIv3密钥: 32 characters).
@@ -26,6 +27,25 @@ func redisURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
 		return errors.New("must be redis://user:password@host:6379/0, or rediss:// for TLS; percent-encode special characters of the password")
+	}
+	return nil
+}
+
+// natsURL accepts one or more servers of NATS. Its error does not quote them: they may hold a password.
+func natsURL(text string) error {
+	for server := range strings.SplitSeq(text, ",") {
+		u, err := url.Parse(strings.TrimSpace(server))
+		if err != nil || u.Hostname() == "" || u.Scheme != "nats" && u.Scheme != "tls" {
+			return errors.New("must be nats://user:password@host:4222, or tls:// for TLS, and several of them separated by commas; percent-encode special characters of the password")
+		}
+	}
+	return nil
+}
+
+// natsCredentials accepts what nsc writes.
+func natsCredentials(text string) error {
+	if !strings.Contains(text, "BEGIN NATS USER JWT") || !strings.Contains(text, "BEGIN USER NKEY SEED") {
+		return errors.New("must be what a credentials file of NATS holds, a user's JWT and the seed of its key; make one with `nsc generate creds`")
 	}
 	return nil
 }

@@ -31,13 +31,14 @@ type Config struct {
 	Log           Log
 	Telemetry     Telemetry
 	Webhooks      Webhooks
+	Stream        Stream
 	Retention     Retention
 	Shutdown      Shutdown
 	Apps          []App
 	Accounts      []Account
 
-	databaseFile string // where Database was read from, if from a file
-	redisFile    string // and Redis
+	// Where these were read from, if from a file:
+	databaseFile, redisFile, streamFile, streamCredentialsFile string
 }
 
 // When the database schema is brought up to date.
@@ -68,6 +69,13 @@ const (
 type Webhooks struct {
 	AllowPrivate []netip.Prefix // networks that are not public and allowed all the same
 	AllowHTTP    bool           // plain HTTP to every endpoint
+}
+
+// Stream says where events are published beside the webhooks.
+type Stream struct {
+	URL         secret.String // of NATS; empty: there is no stream
+	Credentials secret.String // the content of a file of NATS credentials; empty: none
+	Name        string        // of the stream in JetStream, and the beginning of every subject
 }
 
 // Retention says how long rows are kept that nobody waits for any more, in whole days.

@@ -448,7 +448,7 @@ func TestDocuments(t *testing.T) {
 		t.Parallel()
 		text := regexp.MustCompile(`(?m)^#(\S| {2,}\S)`).ReplaceAllString(config.Example(), "$1")
 		// One of each pair, and a key file that exists.
-		text = regexp.MustCompile(`(?m)^(database_file|master_key|master_key_file|redis_url_file): .*\n`).ReplaceAllString(text, "")
+		text = regexp.MustCompile(`(?m)^(database_file|master_key|master_key_file|redis_url_file|  url_file|  credentials|  credentials_file): .*\n`).ReplaceAllString(text, "")
 		c := load(t, text)
 		if len(c.Apps) != 1 || len(c.Accounts) != 1 || c.PublicURL == "" || c.Apps[0].Name != "Demo shop" {
 			t.Errorf("got %v", c)

@@ -121,13 +121,46 @@ func configFields() []field[Config] {
 			at:  func(c *Config) value { return boolValue{&c.Webhooks.AllowHTTP} },
 		},
 		{
+			key: "stream.url", example: "tls://nats.example.com:4222",
+			doc: "A NATS server with JetStream, or several separated by commas, that every event is published to beside the webhooks ([the event stream](event-stream.md)). A user and password, or a token, can be part of the URL. While it is down, events wait in the database, and nothing else waits.",
+			at: func(c *Config) value {
+				return secretValue{at: &c.Stream.URL, how: "`nats://...` or `tls://...`", file: &c.streamFile, accept: natsURL}
+			},
+		},
+		{
+			key: "stream.url_file", insteadOf: "stream.url", example: "/run/secrets/stream_url",
+			doc: "A file that holds `stream.url`, because it contains a password.",
+			at: func(c *Config) value {
+				return fileValue{&c.streamFile, secretValue{at: &c.Stream.URL, file: &c.streamFile, accept: natsURL}}
+			},
+		},
+		{
+			key: "stream.credentials", example: "(the text of a credentials file)",
+			doc: "The NATS credentials of the user that publishes, where its server wants such.",
+			at: func(c *Config) value {
+				return secretValue{at: &c.Stream.Credentials, how: "the text of a credentials file", file: &c.streamCredentialsFile, accept: natsCredentials}
+			},
+		},
+		{
+			key: "stream.credentials_file", insteadOf: "stream.credentials", example: "/run/secrets/tongbao.creds",
+			doc: "The file that holds `stream.credentials`.",
+			at: func(c *Config) value {
+				return fileValue{&c.streamCredentialsFile, secretValue{at: &c.Stream.Credentials, file: &c.streamCredentialsFile, accept: natsCredentials}}
+			},
+		},
+		{
+			key: "stream.name", fallback: "tongbao",
+			doc: "The stream in JetStream, created where there is none, and the beginning of every subject: `tongbao.shop.payment.succeeded`.",
+			at:  func(c *Config) value { return name(&c.Stream.Name) },
+		},
+		{
 			key: "retention.traffic_days", fallback: "90",
 			doc: "How long notifications, delivered webhooks and their deliveries are kept. Those of an open payment or review, and webhooks that were given up, stay until that is done with.",
 			at:  func(c *Config) value { return daysValue{&c.Retention.Traffic, 7} },
 		},
 		{
 			key: "retention.history_days", fallback: "1825",
-			doc: "How long events, and answers for repeated idempotency keys, are kept. Payments, refunds, postings and reviews are kept for ever.",
+			doc: "How long events, and answers for repeated idempotency keys, are kept; an event that `stream.url` does not have yet stays longer. Payments, refunds, postings and reviews are kept for ever.",
 			at:  func(c *Config) value { return daysValue{&c.Retention.History, 400} },
 		},
 		{

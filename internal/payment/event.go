@@ -6,12 +6,17 @@ import (
 	"time"
 )
 
+// eventID is an id after those of the change's other events: they share a place in the order of events, where ids decide.
+func (c *Change) eventID(now time.Time) string {
+	return newID(prefixEvent, now.Add(time.Duration(len(c.Events))*time.Millisecond))
+}
+
 // paymentEvent appends a fact about the change's payment, as it is now: call it when the payment is what it will be.
 func (c *Change) paymentEvent(eventType string, now time.Time) {
 	p := c.Payment
 	p.Sequence++
 	c.Events = append(c.Events, Event{
-		ID: newID(prefixEvent, now), AppID: p.AppID, Type: eventType, ResourceType: "payment", ResourceID: p.ID,
+		ID: c.eventID(now), AppID: p.AppID, Type: eventType, ResourceType: "payment", ResourceID: p.ID,
 		Sequence: p.Sequence, CreatedAt: now, Object: object(p.Resource()),
 	})
 }
@@ -19,7 +24,7 @@ func (c *Change) paymentEvent(eventType string, now time.Time) {
 func (c *Change) refundEvent(r *Refund, eventType string, now time.Time) {
 	r.Sequence++
 	c.Events = append(c.Events, Event{
-		ID: newID(prefixEvent, now), AppID: r.AppID, Type: eventType, ResourceType: "refund", ResourceID: r.ID,
+		ID: c.eventID(now), AppID: r.AppID, Type: eventType, ResourceType: "refund", ResourceID: r.ID,
 		Sequence: r.Sequence, CreatedAt: now, Object: object(r.Resource()),
 	})
 }
@@ -37,7 +42,7 @@ func (c *Change) reviewEvent(v *Review, eventType string, sequence int64, now ti
 		return
 	}
 	c.Events = append(c.Events, Event{
-		ID: newID(prefixEvent, now), AppID: v.AppID, Type: eventType, ResourceType: "review", ResourceID: v.ID,
+		ID: c.eventID(now), AppID: v.AppID, Type: eventType, ResourceType: "review", ResourceID: v.ID,
 		Sequence: sequence, CreatedAt: now, Object: object(v.Resource()),
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/payment"
 	"github.com/tongbao-pay/tongbao/internal/ratelimit"
 	"github.com/tongbao-pay/tongbao/internal/store"
+	"github.com/tongbao-pay/tongbao/internal/stream"
 	"github.com/tongbao-pay/tongbao/internal/telemetry"
 	"github.com/tongbao-pay/tongbao/internal/webhook"
 )
@@ -65,6 +67,7 @@ type Server struct {
 	registry *channel.Registry
 	payments *payment.Service
 	jobs     Queue
+	stream   *stream.Relay // nil: there is none
 	tracing  func(context.Context) error
 
 	public, admin *http.Server
@@ -142,6 +145,9 @@ func (s *Server) assemble(o Options) error {
 	if s.redis != nil {
 		sources.Redis, counter, buckets = s.redis.Ping, s.redis, s.redis
 	}
+	if !s.config.Stream.URL.IsZero() {
+		sources.Unsent = s.Store.Unsent
+	}
 	metrics := telemetry.NewMetrics(sources)
 	if s.redis != nil {
 		s.redis.Observe(metrics)
@@ -165,7 +171,8 @@ func (s *Server) assemble(o Options) error {
 			payment.AskAgain: s.payments.AskAgain, payment.DeliverWebhook: s.Webhooks.Deliver,
 		},
 		Hourly: func(ctx context.Context) error {
-			return s.Store.Prune(ctx, store.Retention(s.config.Retention), o.Now())
+			keep := store.Retention{Traffic: s.config.Retention.Traffic, History: s.config.Retention.History, Stream: s.stream != nil}
+			return s.Store.Prune(ctx, keep, o.Now())
 		},
 		Now: o.Now, Logger: s.logger,
 	})
@@ -174,6 +181,12 @@ func (s *Server) assemble(o Options) error {
 	}
 	s.Store.UseQueue(s.jobs)
 	s.Store.UseObserver(metrics)
+	if to := s.config.Stream; !to.URL.IsZero() {
+		s.stream = stream.New(stream.Config{
+			URL: to.URL.Reveal(), Credentials: to.Credentials.Reveal(), Name: to.Name, PublicURL: s.config.PublicURL,
+			Store: s.Store, Observer: metrics, Now: o.Now, Logger: s.logger,
+		})
+	}
 	face, err := api.New(api.Config{
 		Payments: s.payments, Lists: s.Store, Webhooks: s.Webhooks, Authenticator: s.Access, Idempotency: s.Store, Sealer: s.Sealer, Now: o.Now, Logger: s.logger,
 		Limiter: ratelimit.New(ratelimit.Config{PerSecond: s.config.RateLimit, Shared: buckets, Observer: metrics}),
@@ -254,11 +267,11 @@ func (s *Server) Serve(ctx context.Context) error {
 		go func() { failed <- hs.Serve(s.listeners[i]) }()
 	}
 	background, stopBackground := context.WithCancel(lasting)
-	refreshed := make(chan struct{})
-	go func() {
-		defer close(refreshed)
-		s.refreshCertificates(background)
-	}()
+	var inBackground sync.WaitGroup
+	inBackground.Go(func() { s.refreshCertificates(background) })
+	if s.stream != nil {
+		inBackground.Go(func() { s.stream.Run(background) })
+	}
 	s.ready.Store(true)
 	s.logger.InfoContext(ctx, "serving", "url", s.URL(), "admin_url", s.AdminURL(), "public_url", s.config.PublicURL)
 
@@ -276,7 +289,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer cancel()
 	stopBackground()
 	err = errors.Join(err, s.public.Shutdown(draining), s.admin.Shutdown(draining), s.jobs.Stop(draining))
-	<-refreshed
+	inBackground.Wait()
 	err = errors.Join(err, s.Close())
 	s.logger.InfoContext(lasting, "stopped", "drained", err == nil)
 	return err

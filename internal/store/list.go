@@ -185,8 +185,10 @@ func (s *Store) Events(ctx context.Context, ef payment.EventFilter, limit int) (
 		f.args = append(f.args, after, ef.After)
 		f.conditions = append(f.conditions, fmt.Sprintf("(position, id) > ($%d, $%d)", len(f.args)-1, len(f.args)))
 	}
-	return list(ctx, s.read, scanEvent, `SELECT app_id, id, type, resource_type, resource_id, sequence, created_at, object FROM events`+f.where()+fmt.Sprintf(" ORDER BY position, id LIMIT %d", limit), f.args...)
+	return list(ctx, s.read, scanEvent, `SELECT `+eventColumns+` FROM events`+f.where()+fmt.Sprintf(" ORDER BY position, id LIMIT %d", limit), f.args...)
 }
+
+const eventColumns = `app_id, id, type, resource_type, resource_id, sequence, created_at, object`
 
 func scanEvent(r rows) (payment.Event, error) {
 	var e payment.Event

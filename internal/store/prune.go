@@ -12,6 +12,7 @@ import (
 type Retention struct {
 	Traffic time.Duration // what went over the wire: notifications, webhooks and their deliveries
 	History time.Duration // what apps come back to: events, and the answers of idempotency keys
+	Stream  bool          // there is an event stream: what it does not have yet stays
 }
 
 // pruneBatch bounds how many rows one database transaction of [Store.Prune] looks at, pruneFor how long it goes on: what
@@ -36,6 +37,12 @@ type aged struct {
 
 // forgotten lists what is pruned, in this order: a webhook goes after its deliveries, an event after its webhooks.
 func forgotten(keep Retention) []aged {
+	var unsent []string
+	if keep.Stream {
+		// The last one sent stays too: from it the stream goes on.
+		unsent = []string{`NOT EXISTS (SELECT 1 FROM stream_cursors c JOIN events sent ON sent.app_id = c.app_id AND sent.id = c.event_id
+			WHERE c.app_id = events.app_id AND sent.position > events.position LIMIT 1 OFFSET 0)`}
+	}
 	return []aged{
 		{table: "request_nonces", time: "expires_at"},
 		{table: "notices", time: "received_at", kept: keep.Traffic, unless: append(
@@ -50,7 +57,7 @@ func forgotten(keep Retention) []aged {
 			`EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.app_id = webhooks.app_id AND d.event_id = webhooks.event_id AND d.webhook_id = webhooks.id LIMIT 1 OFFSET 0)`,
 		}},
 		{table: "events", time: "created_at", kept: keep.History, byID: true, unless: append(
-			open("events"),
+			append(open("events"), unsent...),
 			`EXISTS (SELECT 1 FROM reviews v WHERE v.app_id = events.app_id AND v.id = events.resource_id AND v.resolved_at = 0 LIMIT 1 OFFSET 0)`,
 			`EXISTS (SELECT 1 FROM webhooks w WHERE w.app_id = events.app_id AND w.event_id = events.id LIMIT 1 OFFSET 0)`,
 			`position = (SELECT MAX(e.position) FROM events e WHERE e.app_id = events.app_id)`, // from which who has read everything goes on

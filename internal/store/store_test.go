@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tongbao-pay/tongbao/internal/payment"
 	"github.com/tongbao-pay/tongbao/internal/pgtest"
 	"github.com/tongbao-pay/tongbao/internal/store"
 	"github.com/tongbao-pay/tongbao/internal/store/storetest"
@@ -132,6 +134,11 @@ func TestEventsOfARestoredDatabaseKeepTheirOrder(t *testing.T) {
 	s := storetest.OpenPostgres(t)
 	storetest.AddApp(t, s, "shop")
 	old := storetest.AddEvents(t, s, "shop", 0, 3)
+	expectEvents(t, s, "", old)
+	stream := openStream(t, s)
+	if events := waiting(t, stream); len(events) != 3 || stream.Sent(t.Context(), events[2]) != nil {
+		t.Fatalf("%d events are streamed", len(events))
+	}
 	if _, err := s.Postgres().Exec(t.Context(), `UPDATE events SET position = position + 4000000000`); err != nil {
 		t.Fatal(err)
 	}
@@ -144,6 +151,49 @@ func TestEventsOfARestoredDatabaseKeepTheirOrder(t *testing.T) {
 	all := slices.Concat(old, storetest.AddEvents(t, s, "shop", 3, 5))
 	expectEvents(t, s, "", all)
 	expectEvents(t, s, old[2], all[3:])
+	if events := waiting(t, stream); len(events) != 2 || events[0].ID != all[3] {
+		t.Errorf("the stream goes on with %v", events)
+	}
+}
+
+func openStream(t *testing.T, s *store.Store) *store.Stream {
+	t.Helper()
+	stream, err := s.OpenStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stream.Close(context.WithoutCancel(t.Context())) })
+	return stream
+}
+
+func waiting(t *testing.T, stream *store.Stream) []payment.Event {
+	t.Helper()
+	events, err := stream.Next(t.Context(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+func TestWhoLosesTheDatabaseLosesTheEventStream(t *testing.T) {
+	t.Parallel()
+	s := storetest.OpenPostgres(t)
+	storetest.AddApp(t, s, "shop")
+	all := storetest.AddEvents(t, s, "shop", 0, 1)
+	expectEvents(t, s, "", all)
+	lost := openStream(t, s)
+	events := waiting(t, lost)
+	var ended bool
+	if err := s.Postgres().QueryRow(t.Context(), `SELECT bool_and(pg_terminate_backend(pid, 20000)) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&ended); err != nil || !ended {
+		t.Fatalf("ended: %v, %v", ended, err)
+	}
+	taken := openStream(t, s)
+	if err := lost.Sent(t.Context(), events[0]); err == nil {
+		t.Error("who lost the right moves the place")
+	}
+	if events := waiting(t, taken); len(events) != 1 {
+		t.Errorf("%d events wait", len(events))
+	}
 }
 
 // expectEvents waits for events to be visible: transactions of other tests in the same cluster may hold them back.

@@ -24,9 +24,10 @@ type MetricsConfig struct {
 	Reviews      func(context.Context) (map[payment.ReviewKind]int64, error)
 	Certificates func(context.Context) []Certificate
 	Breakers     func(context.Context) ([]channel.Breaker, error)
-	Redis        func(context.Context) error // whether Redis answers
-	Now          func() time.Time            // nil: time.Now
-	Logger       *slog.Logger                // nil: discarded
+	Redis        func(context.Context) error              // whether Redis answers
+	Unsent       func(context.Context) (time.Time, error) // when the oldest event was made that the event stream does not have; zero: it has all
+	Now          func() time.Time                         // nil: time.Now
+	Logger       *slog.Logger                             // nil: discarded
 }
 
 // Certificate is a certificate or key in use that ends.
@@ -56,6 +57,8 @@ type Metrics struct {
 	channelHeld           *prometheus.CounterVec
 	deliveries            *prometheus.CounterVec
 	webhookDelay          prometheus.Histogram
+	streamDelay           prometheus.Histogram
+	streamFailures        prometheus.Counter
 	limited               *prometheus.CounterVec
 	redisFailures         *prometheus.CounterVec
 }
@@ -107,6 +110,13 @@ func NewMetrics(c MetricsConfig) *Metrics {
 			Name: "tongbao_webhook_delay_seconds", Help: "Time from an event to the end of the try that delivered it.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 1800, 7200, 86400},
 		}),
+		streamDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tongbao_stream_delay_seconds", Help: "Time from an event to its place in the event stream; its count is that of the events that were published.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 15, 60, 300, 1800, 7200, 86400},
+		}),
+		streamFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tongbao_stream_failures_total", Help: "Times that publishing to the event stream failed. Events wait meanwhile, and are published later.",
+		}),
 		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tongbao_requests_limited_total", Help: "API requests answered 429: by the rate of a key, or of an address whose requests were not authenticated.",
 		}, []string{"by"}),
@@ -118,7 +128,7 @@ func NewMetrics(c MetricsConfig) *Metrics {
 		Name: "tongbao_scrape_failures_total", Help: "Scrapes without a metric because what it is read from failed or took too long.",
 	}, []string{"metric"})
 	m.registry.MustRegister(
-		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.pruned, m.channelRequests, m.channelHeld, m.deliveries, m.webhookDelay, m.limited, m.redisFailures, failures,
+		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.pruned, m.channelRequests, m.channelHeld, m.deliveries, m.webhookDelay, m.streamDelay, m.streamFailures, m.limited, m.redisFailures, failures,
 		buildInfo(c.Version), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	for _, g := range c.scraped() {

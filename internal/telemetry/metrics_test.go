@@ -23,6 +23,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/notify"
 	"github.com/tongbao-pay/tongbao/internal/payment"
 	"github.com/tongbao-pay/tongbao/internal/store"
+	"github.com/tongbao-pay/tongbao/internal/stream"
 	"github.com/tongbao-pay/tongbao/internal/telemetry"
 	"github.com/tongbao-pay/tongbao/internal/webhook"
 )
@@ -32,6 +33,7 @@ var (
 	_ channel.Observer = (*telemetry.Metrics)(nil)
 	_ notify.Observer  = (*telemetry.Metrics)(nil)
 	_ store.Observer   = (*telemetry.Metrics)(nil)
+	_ stream.Observer  = (*telemetry.Metrics)(nil)
 	_ webhook.Observer = (*telemetry.Metrics)(nil)
 	_ http.Handler     = (*telemetry.Metrics)(nil)
 )
@@ -72,7 +74,8 @@ func full(now func() time.Time) *telemetry.Metrics {
 		Breakers: func(context.Context) ([]channel.Breaker, error) {
 			return []channel.Breaker{{Channel: payment.WeChat, Account: "main", State: channel.BreakerOpen}, {Channel: payment.WeChat, Account: "other"}}, nil
 		},
-		Redis: func(context.Context) error { return errors.New("down") },
+		Redis:  func(context.Context) error { return errors.New("down") },
+		Unsent: func(context.Context) (time.Time, error) { return noon.Add(-time.Minute), nil },
 		Certificates: func(context.Context) []telemetry.Certificate {
 			return []telemetry.Certificate{{Account: "main", Kind: "platform", Serial: "5157E0", NotAfter: noon.Add(time.Hour)}, {Account: "main", Kind: "platform", Serial: "OLD", NotAfter: noon.Add(-time.Minute)}}
 		},
@@ -102,6 +105,8 @@ func happen(m *telemetry.Metrics) {
 	m.Tried(ctx, webhook.Delivery{}, webhook.Dead, 24*time.Hour)
 	m.RequestLimited("key")
 	m.RedisFailed("numbers")
+	m.Streamed(20 * time.Millisecond)
+	m.StreamFailed()
 }
 
 func TestMetrics(t *testing.T) {
@@ -169,6 +174,11 @@ func TestMetrics(t *testing.T) {
 			`tongbao_scrape_failures_total{metric="tongbao_jobs"} 0`,
 			`tongbao_scrape_failures_total{metric="tongbao_redis_up"} 0`,
 			`tongbao_scrape_failures_total{metric="tongbao_reviews_open"} 0`,
+			`tongbao_scrape_failures_total{metric="tongbao_stream_lag_seconds"} 0`,
+			`tongbao_stream_delay_seconds_count 1`,
+			`tongbao_stream_delay_seconds_sum 0.02`,
+			`tongbao_stream_failures_total 1`,
+			`tongbao_stream_lag_seconds 60`,
 			`tongbao_webhook_deliveries_total{result="failed"} 1`,
 			`tongbao_webhook_deliveries_total{result="given_up"} 1`,
 			`tongbao_webhook_deliveries_total{result="succeeded"} 1`,

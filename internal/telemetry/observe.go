@@ -118,6 +118,14 @@ func (m *Metrics) RequestLimited(by string) { m.limited.WithLabelValues(by).Inc(
 // RedisFailed implements the observer of internal/redis.
 func (m *Metrics) RedisFailed(use string) { m.redisFailures.WithLabelValues(use).Inc() }
 
+// Streamed implements the observer of internal/stream.
+func (m *Metrics) Streamed(sinceEvent time.Duration) {
+	m.streamDelay.Observe(max(sinceEvent, 0).Seconds())
+}
+
+// StreamFailed implements the observer of internal/stream.
+func (m *Metrics) StreamFailed() { m.streamFailures.Inc() }
+
 // observe records a duration with its trace as the exemplar. Clocks differ: what seems to end before it began took no
 // time.
 func observe(ctx context.Context, o prometheus.Observer, d time.Duration) {

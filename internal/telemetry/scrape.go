@@ -60,7 +60,19 @@ func (c MetricsConfig) scraped() []*scraped {
 	if c.Redis != nil {
 		gauges = append(gauges, newScraped("tongbao_redis_up", "Whether Redis answers, where one is configured: 1 or 0.", nil, c.readRedis))
 	}
+	if c.Unsent != nil {
+		gauges = append(gauges, newScraped("tongbao_stream_lag_seconds", "Age of the oldest event that the event stream does not have yet; 0 where it has all.", nil, c.readStreamLag))
+	}
 	return gauges
+}
+
+func (c MetricsConfig) readStreamLag(ctx context.Context, now time.Time) ([]sample, error) {
+	var lag sample
+	oldest, err := c.Unsent(ctx)
+	if !oldest.IsZero() {
+		lag.value = max(now.Sub(oldest), 0).Seconds()
+	}
+	return []sample{lag}, err
 }
 
 func (c MetricsConfig) readRedis(ctx context.Context, _ time.Time) ([]sample, error) {

@@ -110,6 +110,12 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_id ON events (app_id, id);
 CREATE UNIQUE INDEX events_sequence ON events (resource_id, sequence, app_id);
 
+-- How far the events of an app have come in the event stream.
+CREATE TABLE stream_cursors (
+    app_id   text NOT NULL PRIMARY KEY,
+    event_id text NOT NULL
+);
+
 CREATE TABLE postings (
     app_id     text   NOT NULL,
     source_id  text   NOT NULL,

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -157,6 +158,8 @@ func (b *bundle) ofPayments(page payment.Page) []method {
 			}
 			return nil
 		}},
+		{"OpenStream", b.streams},
+		of("Unsent", func(ctx context.Context) (time.Time, error) { return b.Unsent(ctx) }),
 		{"Events", func(ctx context.Context) error {
 			for _, f := range []payment.EventFilter{{}, {After: "evt_0001P1"}, {ResourceID: "pay_0001"}, {Types: []string{payment.EventPaymentSucceeded, payment.EventPaymentClosed}}} {
 				f.AppID = appID
@@ -229,7 +232,29 @@ func (b *bundle) ofAccess() []method {
 		{"Finish", func(ctx context.Context) error { return b.Finish(ctx, r) }},
 		{"Forget", func(ctx context.Context) error { return b.Forget(ctx, appID, r.Key) }},
 		{"Prune", func(ctx context.Context) error {
-			return b.Prune(ctx, store.Retention{Traffic: 90 * day, History: 90 * day}, epoch.Add(time.Hour))
+			return b.Prune(ctx, store.Retention{Traffic: 90 * day, History: 90 * day, Stream: true}, epoch.Add(time.Hour))
 		}},
 	}
+}
+
+// streams sends a page of events, and then more than are old enough to be pruned.
+func (b *bundle) streams(ctx context.Context) error {
+	stream, err := b.OpenStream(ctx)
+	if err != nil {
+		return err
+	}
+	defer stream.Close(ctx)
+	for _, limit := range []int{20, 600} {
+		events, err := stream.Next(ctx, limit)
+		if err != nil {
+			return err
+		}
+		if len(events) == 0 {
+			return errors.New("no event waits for the stream")
+		}
+		if err := stream.Sent(ctx, events[len(events)-1]); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -20,7 +20,7 @@ import (
 func Run(t *testing.T, open func(*testing.T) *store.Store) {
 	t.Helper()
 	groups := []map[string]func(*testing.T, *bundle){
-		paymentTests, commitTests, conflictTests, fanOutTests, eventTests, listTests, reviewTests, webhookTests, accessTests, idempotencyTests, numberTests, pruneTests,
+		paymentTests, commitTests, conflictTests, fanOutTests, eventTests, listTests, reviewTests, webhookTests, accessTests, idempotencyTests, numberTests, pruneTests, streamTests,
 	}
 	for _, group := range groups {
 		for name, test := range group {
