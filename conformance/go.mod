@@ -12,7 +12,7 @@ require (
 	github.com/go-pay/gopay v1.5.123
 	github.com/go-pay/util v0.0.4 // indirect
 	github.com/go-pay/xlog v0.0.3 // indirect
-	golang.org/x/crypto v0.57.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 )
 
 replace github.com/tongbao-pay/tongbao => ../

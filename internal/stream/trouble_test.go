@@ -77,6 +77,24 @@ func TestTroubleIsExplained(t *testing.T) {
 	}
 }
 
+func TestTheUserNeedsNoMoreThanIsDocumented(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	n := natstest.Start(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: o.Username, Password: o.Password, Permissions: &server.Permissions{
+			Publish:   &server.SubjectPermission{Allow: []string{"tongbao.>", "$JS.API.STREAM.INFO.tongbao", "$JS.API.STREAM.CREATE.tongbao"}},
+			Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+		}}}
+	})
+	storetest.AddEvents(t, s, shop, 0, 2)
+	r := newRelay(t, s, n)
+	r.run()
+	r.publishes(2)
+	if r.failures > 0 {
+		t.Errorf("%s", r.said())
+	}
+}
+
 func TestAStreamOfTheOperatorsIsLeftAsItIs(t *testing.T) {
 	t.Parallel()
 	s, n := newStore(t), natstest.Start(t)

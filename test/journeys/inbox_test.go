@@ -27,6 +27,7 @@ type inbox struct {
 type received struct {
 	*client.Event
 	header http.Header
+	body   []byte
 }
 
 // openInbox subscribes a new endpoint to all events of the client's app.
@@ -70,7 +71,7 @@ func (i *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	i.received = append(i.received, received{event, r.Header.Clone()})
+	i.received = append(i.received, received{event, r.Header.Clone(), body})
 	close(i.news)
 	i.news = make(chan struct{})
 	w.WriteHeader(http.StatusNoContent)
