@@ -34,10 +34,7 @@ func Start(tb testing.TB, change ...func(*server.Options)) *Server {
 	s := &Server{tb: tb, options: server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, Username: "tongbao", Password: rand.Text(), JetStream: true, StoreDir: tb.TempDir(), NoSigs: true, NoLog: true,
 	}}
-	for _, c := range change {
-		c(&s.options)
-	}
-	s.Restart()
+	s.Restart(change...)
 	tb.Cleanup(s.Stop)
 	return s
 }
@@ -64,9 +61,12 @@ func (s *Server) Stop() {
 	s.running = nil
 }
 
-// Restart starts a server that was stopped, with its streams and under the same URL.
-func (s *Server) Restart() {
+// Restart starts a server that was stopped, with its streams and under the same URL. change alters its options.
+func (s *Server) Restart(change ...func(*server.Options)) {
 	s.tb.Helper()
+	for _, c := range change {
+		c(&s.options)
+	}
 	options := s.options
 	running, err := server.NewServer(&options)
 	if err != nil {

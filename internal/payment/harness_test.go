@@ -183,6 +183,9 @@ func (s *fragileStore) revive() {
 	s.provider.live(true)
 }
 
+// errDisorder means that events of one change would be listed in another order than that in which they came about.
+var errDisorder = errors.New("the ids of a change's events do not grow")
+
 func (s *fragileStore) Commit(ctx context.Context, c *payment.Change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,6 +195,9 @@ func (s *fragileStore) Commit(ctx context.Context, c *payment.Change) error {
 	}
 	if s.dead {
 		return errDied
+	}
+	if !slices.IsSortedFunc(c.Events, func(a, b payment.Event) int { return strings.Compare(a.ID, b.ID) }) {
+		return errDisorder
 	}
 	if err := s.Store.Commit(ctx, c); err != nil {
 		return err

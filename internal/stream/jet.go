@@ -55,7 +55,10 @@ func (r *Relay) connect(ctx context.Context) (_ *jet, err error) {
 		return nil, fmt.Errorf("stream: %w", err)
 	}
 	j := &jet{name: r.config.Name, conn: conn, js: js}
-	return j, j.ensure(ctx)
+	if err := j.ensure(ctx); err != nil {
+		return nil, err
+	}
+	return j, nil
 }
 
 func (j *jet) close() { j.conn.Close() }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/tongbao-pay/tongbao/internal/payment"
@@ -72,7 +71,7 @@ func (r *Relay) Run(ctx context.Context) {
 		next := turn
 		if !errors.Is(err, store.ErrStreamed) {
 			r.failed(ctx, err)
-			next, pause = pause/2+rand.N(pause/2), min(2*pause, pauseMax)
+			next, pause = pause, min(2*pause, pauseMax)
 		}
 		if !wait(ctx, next) {
 			return

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tongbao-pay/tongbao/internal/natstest"
@@ -313,6 +314,32 @@ func TestAServerThatComesBackGetsTheRest(t *testing.T) {
 			expect(t, n.Messages(name, len(all)), all)
 		}
 	})
+}
+
+func TestAnEventThatIsRefusedHoldsUpThoseAfterIt(t *testing.T) {
+	t.Parallel()
+	const most = 4 << 10
+	s, n := newStore(t), natstest.Start(t, func(o *server.Options) { o.MaxPayload = most })
+	all := storetest.AddEvents(t, s, shop, 0, 3)
+	large := payment.Event{
+		ID: "evt_large", AppID: shop, Type: payment.EventPaymentCreated, ResourceType: "payment", ResourceID: "pay_large", Sequence: 1, CreatedAt: time.UnixMilli(1),
+		Object: []byte(`"` + strings.Repeat("x", most) + `"`),
+	}
+	if err := s.Commit(t.Context(), &payment.Change{Events: []payment.Event{large}}); err != nil {
+		t.Fatal(err)
+	}
+	all = append(append(all, large.ID), storetest.AddEvents(t, s, shop, 3, 6)...)
+	r := newRelay(t, s, n)
+	r.run()
+	r.says("event evt_large: nats: maximum payload exceeded")
+	expect(t, n.Messages(name, 3), all[:3])
+	n.Stop()
+	n.Restart(func(o *server.Options) { o.MaxPayload = 1 << 20 })
+	r.publishes(len(all))
+	expect(t, n.Messages(name, len(all)), all)
+	if r.published != len(all) {
+		t.Errorf("%d were published: some again", r.published)
+	}
 }
 
 func TestAnOutageIsLoggedOnceForEachReason(t *testing.T) {

@@ -143,4 +143,22 @@ var mutants = []mutant{
 		"repeats have no budget", "wechatpay/call.go",
 		"|| !c.mayRepeat(ctx) {", "{", "./wechatpay", "^TestRepeatsStayInsideTheCallersBudget$",
 	},
+
+	// The event stream.
+	{
+		"events that were not sent are noted as sent", "internal/stream/stream.go",
+		"events[sent-1]", "events[len(events)-1]", "./internal/stream", "^TestAnEventThatIsRefusedHoldsUpThoseAfterIt$",
+	},
+	{
+		"the acknowledgement of another stream counts", "internal/stream/jet.go",
+		", jetstream.WithExpectStream(j.name)", "", "./internal/stream", "^TestEventsThatAnotherStreamTakesAreNotTakenForPublished$",
+	},
+	{
+		"what the stream does not have is pruned", "internal/store/prune.go",
+		"if keep.Stream {", "if keep.Stream && keep.History == 0 {", "./internal/store", "^TestSQLite$/^WhatTheStreamDoesNotHaveIsNotPruned$",
+	},
+	{
+		"two replicas feed the stream", "internal/store/stream.go",
+		"pg_try_advisory_lock($1)", "pg_try_advisory_lock_shared($1)", "./internal/store", "^TestPostgres$/^OneProcessFeedsTheStream$",
+	},
 }

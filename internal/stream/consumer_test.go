@@ -4,34 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/tongbao-pay/tongbao/client"
 	"github.com/tongbao-pay/tongbao/internal/natstest"
 	"github.com/tongbao-pay/tongbao/internal/store/storetest"
 )
-
-func Example() {
-	conn, err := nats.Connect("tls://nats.example.com:4222", nats.UserCredentials("shop.creds"), nats.MaxReconnects(-1))
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		log.Fatal(err)
-	}
-	log.Fatal(follow(context.Background(), js, "shop", func(e client.Event) error {
-		log.Printf("%s: %s, sequence %d", e.ID, e.Type, e.Sequence)
-		return nil
-	}))
-}
 
 // follow gives an app's events to handle, one after the other and in their order, and each until handle has no error.
 // It goes on where it was when it is called again.
@@ -59,11 +41,12 @@ func follow(ctx context.Context, js jetstream.JetStream, app string, handle func
 			return err
 		}
 		if err := handle(envelope.Data); err != nil {
-			err = message.NakWithDelay(time.Second)
-		} else {
-			err = message.DoubleAck(ctx)
+			if err := message.NakWithDelay(time.Second); err != nil { // it comes again
+				return err
+			}
+			continue
 		}
-		if err != nil {
+		if err := message.DoubleAck(ctx); err != nil {
 			return err
 		}
 	}
