@@ -58,26 +58,25 @@ func (s *Store) OpenStream(ctx context.Context) (*Stream, error) {
 	}
 	// From here on the connection is the stream's alone: sending takes none from those who take payments.
 	conn := pooled.Hijack()
+	q := pgQuerier{conn}
+	stream := &Stream{conn: conn, read: q, write: q.exec, settled: s.dialect.settled}
 	if _, err := conn.Exec(ctx, keepalive); err != nil {
-		closeNow(ctx, conn)
+		stream.Close(ctx)
 		return nil, fmt.Errorf("store: watch the connection of the event stream: %w", err)
 	}
-	q := pgQuerier{conn}
-	return &Stream{conn: conn, read: q, write: q.exec, settled: s.dialect.settled}, nil
+	return stream, nil
 }
 
 // Close gives the right back.
 func (t *Stream) Close(ctx context.Context) {
-	if t.conn != nil {
-		closeNow(ctx, t.conn)
+	if t.conn == nil {
+		return
 	}
-}
-
-// closeNow ends a connection, and its lock. How it ended does not matter: PostgreSQL takes it for ended either way.
-func closeNow(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_ = conn.Close(ctx)
+	// PostgreSQL gives the lock to others at the latest when it finds the connection gone, so that no failure matters here.
+	_, _ = t.conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, streaming)
+	_ = t.conn.Close(ctx)
 }
 
 // Next returns the oldest events of an app that were not sent yet, in their order and at most limit; none where nothing
