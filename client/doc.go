@@ -12,7 +12,8 @@
 //
 // Every call may be repeated without doing anything twice, and the client repeats by itself what is worth repeating:
 // lost connections, 5xx and 429, with growing pauses, until Config.Tries or the caller's context ends. OutTradeNo and
-// OutRefundNo identify the intent, so a repeated create answers with the same payment or refund. Calls that have no
+// OutRefundNo identify the intent, so a repeated create answers with the same payment or refund. A payer who wants to pay another
+// way is the same create with another Product, Payer or ReturnURL and nothing else changed. Calls that have no
 // such number carry an Idempotency-Key that the client makes up once per call.
 //
 // A payment that comes back with status "processing" (or a refund with "pending") was accepted, but the provider's

@@ -44,6 +44,7 @@ const (
 	CodeNotFound            = "not_found"
 	CodeNumberConflict      = "number_conflict"
 	CodeInProgress          = "in_progress"
+	CodeAttemptLimit        = "attempt_limit_reached"
 	CodeChannelRefused      = "channel_refused"
 	CodeChannelUnavailable  = "channel_unavailable"
 	CodeNotClosable         = "payment_not_closable"

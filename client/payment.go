@@ -24,7 +24,7 @@ type Payment struct {
 	Channel        string            `json:"channel"`
 	Product        string            `json:"product"`
 	Account        string            `json:"account"`
-	TradeNo        string            `json:"trade_no"`                 // the number under which the provider knows the order
+	TradeNo        string            `json:"trade_no"`                 // the number under which the provider knows the order that paid, or is to be paid
 	TransactionID  string            `json:"transaction_id,omitempty"` // the provider's own number, once paid
 	LatePaid       bool              `json:"late_paid,omitempty"`      // the money arrived after the payment had ended
 	ReturnURL      string            `json:"return_url,omitempty"`
@@ -91,7 +91,9 @@ type PaymentQuery struct {
 	Limit       int // payments per page, 1 to 100; 0: 20
 }
 
-// CreatePayment places a payment, or answers with the one that the same request placed before.
+// CreatePayment places a payment, or answers with the one that the same request placed before. With another product,
+// payer or return URL, and nothing else changed, it switches a payment that can still be paid to that way to pay: the
+// credential in the answer is the one to use from then on, and older ones are void soon after.
 func (c *Client) CreatePayment(ctx context.Context, request CreatePayment) (*Payment, error) {
 	return c.payment(ctx, call{method: http.MethodPost, path: "/v1/payments", body: request, idempotencyKey: request.IdempotencyKey})
 }

@@ -61,7 +61,7 @@ func introduction() string {
 
 **Amounts** are integers in the currency's minor unit (fen). **Times** are RFC 3339 with an offset. Unknown fields and parameters are refused; answers may gain fields.
 
-**Repeating** is safe everywhere. out_trade_no and out_refund_no identify the intent: the same content again answers with the same resource (200 instead of 201), other content under the same number with 409. A status of 202 means that the provider's answer is not known yet; repeat, ask with GET, or wait for the webhook.
+**Repeating** is safe everywhere. out_trade_no and out_refund_no identify the intent: the same content again answers with the same resource (200 instead of 201), other content under the same number with 409; only how the payer pays may change (see Create a payment). A status of 202 means that the provider's answer is not known yet; repeat, ask with GET, or wait for the webhook.
 
 **Numbers**: the provider's console and the sandbox know a payment by its trade_no, not by the app's out_trade_no.
 

@@ -30,7 +30,7 @@ const shop = "shop" // the app that owns everything
 func samplePayment(now time.Time) *payment.Payment {
 	return &payment.Payment{
 		ID: paymentID, AppID: shop, AccountID: "main", OutTradeNo: "order-1", Amount: 8800, Currency: "CNY", Description: "noodles",
-		Channel: payment.WeChat, Product: payment.JSAPI, Status: payment.Pending, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+		Channel: payment.WeChat, Status: payment.Pending, CreatedAt: now, ExpiresAt: now.Add(time.Hour),
 		Attempts: []*payment.Attempt{{
 			Product: payment.JSAPI, TradeNo: "20260131T1", Status: payment.AttemptOpen,
 			Credential: payment.Credential{PrepayID: "wx-prepay", ExpiresAt: now.Add(time.Hour)},

@@ -104,7 +104,7 @@ func TestEveryCodeOfTheDomainHasItsStatus(t *testing.T) {
 	b := setup(t)
 	for code, status := range map[payment.Code]int{
 		payment.CodeInvalid: 400, payment.CodeNotFound: 404, payment.CodeNumberConflict: 409, payment.CodeInProgress: 409,
-		payment.CodeAccount: 422, payment.CodeChannelRefused: 422, payment.CodeChannelUnavailable: 503, payment.CodeNotClosable: 409,
+		payment.CodeAccount: 422, payment.CodeAttemptLimit: 422, payment.CodeChannelRefused: 422, payment.CodeChannelUnavailable: 503, payment.CodeNotClosable: 409,
 		payment.CodeNotRefundable: 409, payment.CodeRefundExceeds: 422, payment.CodeRefundLimit: 422, payment.CodeReviewResolved: 409, payment.CodeReviewAction: 422,
 	} {
 		b.domain.create = func(context.Context, payment.CreateRequest) (*payment.Created, error) {

@@ -6,9 +6,12 @@ import "github.com/tongbao-pay/tongbao/internal/payment"
 func (a *api) register() {
 	handle(a, operation{
 		pattern: "POST /v1/payments", id: "create-payment", summary: "Create a payment",
-		detail:  "The same content under the same out_trade_no answers with the same payment, with a fresh credential where the old one has expired.",
-		answers: map[int]string{201: "created", 200: "the same request had created it before", 202: "accepted, but the provider's answer is not known yet: repeat"},
-		codes:   []payment.Code{payment.CodeNumberConflict, payment.CodeInProgress, payment.CodeAccount, payment.CodeChannelRefused, payment.CodeChannelUnavailable},
+		detail: "The same content under the same out_trade_no answers with the same payment, with a fresh credential where the old one has expired. " +
+			"A payer who wants to pay another way sends it again with another product, payer or return_url, and nothing else changed: " +
+			"while it can be paid, the same payment gets another order at the provider, under a new trade_no, and the order before is closed there once the new one is placed. " +
+			"Where the provider refuses the new one, the payment can be paid as before.",
+		answers: map[int]string{201: "created", 200: "the same request had created it before, or its payer switched", 202: "accepted, but the provider's answer is not known yet: repeat"},
+		codes:   []payment.Code{payment.CodeNumberConflict, payment.CodeInProgress, payment.CodeAttemptLimit, payment.CodeAccount, payment.CodeChannelRefused, payment.CodeChannelUnavailable},
 	}, a.createPayment)
 	handle(a, operation{
 		pattern: "GET /v1/payments", id: "list-payments", summary: "List payments, newest first",

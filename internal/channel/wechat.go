@@ -150,7 +150,7 @@ func (w *weChat) Place(ctx context.Context, p *payment.Payment, a *payment.Attem
 	case payment.Native, payment.App:
 		order := wechatpay.NativeRequest{
 			AppID: a.MerchantAppID, Description: p.Description, OutTradeNo: a.TradeNo, TimeExpire: p.ExpiresAt, NotifyURL: w.notifyURL, Amount: amount,
-			SceneInfo: scene(p),
+			SceneInfo: scene(a),
 		}
 		if a.Product == payment.Native {
 			var r *wechatpay.NativeResponse
@@ -167,7 +167,7 @@ func (w *weChat) Place(ctx context.Context, p *payment.Payment, a *payment.Attem
 		var r *wechatpay.JSAPIResponse
 		r, err = w.client.PrepayJSAPI(ctx, wechatpay.JSAPIRequest{
 			AppID: a.MerchantAppID, Description: p.Description, OutTradeNo: a.TradeNo, TimeExpire: p.ExpiresAt, NotifyURL: w.notifyURL, Amount: amount,
-			Payer: wechatpay.Payer{OpenID: p.Payer.OpenID}, SceneInfo: scene(p),
+			Payer: wechatpay.Payer{OpenID: a.Payer.OpenID}, SceneInfo: scene(a),
 		})
 		if err == nil {
 			c.PrepayID = r.PrepayID
@@ -176,10 +176,10 @@ func (w *weChat) Place(ctx context.Context, p *payment.Payment, a *payment.Attem
 		var r *wechatpay.H5Response
 		r, err = w.client.PrepayH5(ctx, wechatpay.H5Request{
 			AppID: a.MerchantAppID, Description: p.Description, OutTradeNo: a.TradeNo, TimeExpire: p.ExpiresAt, NotifyURL: w.notifyURL, Amount: amount,
-			SceneInfo: wechatpay.H5SceneInfo{PayerClientIP: p.ClientIP, H5Info: wechatpay.H5Info{Type: "Wap"}},
+			SceneInfo: wechatpay.H5SceneInfo{PayerClientIP: a.ClientIP, H5Info: wechatpay.H5Info{Type: "Wap"}},
 		})
 		if err == nil {
-			c.H5URL = withReturn(r.H5URL, p.ReturnURL)
+			c.H5URL = withReturn(r.H5URL, a.ReturnURL)
 		}
 	default:
 		return c, &payment.ChannelError{Outcome: payment.Refused, Message: fmt.Sprintf("product %q is none of WeChat Pay's", a.Product)}
@@ -206,11 +206,11 @@ func withReturn(h5URL, returnURL string) string {
 	return h5URL + "&redirect_url=" + url.QueryEscape(returnURL)
 }
 
-func scene(p *payment.Payment) *wechatpay.SceneInfo {
-	if p.ClientIP == "" {
+func scene(a *payment.Attempt) *wechatpay.SceneInfo {
+	if a.ClientIP == "" {
 		return nil
 	}
-	return &wechatpay.SceneInfo{PayerClientIP: p.ClientIP}
+	return &wechatpay.SceneInfo{PayerClientIP: a.ClientIP}
 }
 
 // Invoke signs for the appid of the prepay call, as the provider demands, not for the one configured now.

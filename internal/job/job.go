@@ -52,6 +52,7 @@ const (
 
 var queueOf = map[payment.JobKind]string{
 	payment.FollowPayment:  queuePayments,
+	payment.FollowAttempt:  queuePayments,
 	payment.FollowRefund:   queueRefunds,
 	payment.AskAgain:       queuePayments,
 	payment.DeliverWebhook: queueWebhooks,
@@ -116,6 +117,7 @@ func New(c Config) (*Queue, error) {
 		}
 	}
 	river.AddWorker(workers, &worker[followPayment]{queue: q, work: c.Work[payment.FollowPayment]})
+	river.AddWorker(workers, &worker[followAttempt]{queue: q, work: c.Work[payment.FollowAttempt]})
 	river.AddWorker(workers, &worker[followRefund]{queue: q, work: c.Work[payment.FollowRefund]})
 	river.AddWorker(workers, &worker[askAgain]{queue: q, work: c.Work[payment.AskAgain]})
 	river.AddWorker(workers, &worker[deliverWebhook]{queue: q, work: c.Work[payment.DeliverWebhook]})
@@ -200,6 +202,8 @@ func (q *Queue) EnqueueTx(ctx context.Context, tx *store.Tx, jobs []store.Job) e
 		switch j.Kind {
 		case payment.FollowPayment:
 			args = followPayment{ref}
+		case payment.FollowAttempt:
+			args = followAttempt{ref}
 		case payment.FollowRefund:
 			args = followRefund{ref}
 		case payment.AskAgain:

@@ -101,7 +101,7 @@ func newBundle(t *testing.T, s *store.Store) *bundle {
 func (b *bundle) queue() *job.Queue {
 	b.t.Helper()
 	work := map[payment.JobKind]job.Work{}
-	for _, kind := range []payment.JobKind{payment.FollowPayment, payment.FollowRefund, payment.AskAgain, payment.DeliverWebhook} {
+	for _, kind := range []payment.JobKind{payment.FollowPayment, payment.FollowAttempt, payment.FollowRefund, payment.AskAgain, payment.DeliverWebhook} {
 		work[kind] = func(ctx context.Context, appID, resourceID string) (time.Time, error) {
 			b.mu.Lock()
 			do := b.work

@@ -25,6 +25,7 @@ func (r reference) ref() reference { return r }
 
 type (
 	followPayment  struct{ reference }
+	followAttempt  struct{ reference }
 	followRefund   struct{ reference }
 	askAgain       struct{ reference }
 	deliverWebhook struct{ reference }
@@ -32,6 +33,7 @@ type (
 )
 
 func (followPayment) Kind() string  { return "follow_payment" }
+func (followAttempt) Kind() string  { return "follow_attempt" }
 func (followRefund) Kind() string   { return "follow_refund" }
 func (askAgain) Kind() string       { return "ask_again" }
 func (deliverWebhook) Kind() string { return "deliver_webhook" }

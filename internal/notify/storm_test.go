@@ -116,9 +116,9 @@ func (b *bundle) storm(prefix string, n int) []*http.Request {
 		id, now := fmt.Sprintf("%s_%06d", prefix, i), b.clock().UTC().Truncate(time.Millisecond)
 		p := &payment.Payment{
 			ID: "pay_" + id, AppID: "app", AccountID: "main", OutTradeNo: "storm-" + id, Amount: 1000, Currency: money.CNY, Description: "coffee",
-			Channel: payment.WeChat, Product: payment.Native, ContentHash: "x", LatePolicy: payment.LateRefund, Status: payment.Pending,
+			Channel: payment.WeChat, ContentHash: "x", LatePolicy: payment.LateRefund, Status: payment.Pending,
 			CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(2 * time.Hour), Sequence: 1, Version: 1,
-			Attempts: []*payment.Attempt{{ID: "att_" + id, Product: payment.Native, TradeNo: "T0000000000000000000" + id, MerchantID: w.MchID, MerchantAppID: w.AppID, Status: payment.AttemptOpen, CreatedAt: now}},
+			Attempts: []*payment.Attempt{{ID: "att_" + id, Ordinal: 1, Product: payment.Native, TradeNo: "T0000000000000000000" + id, MerchantID: w.MchID, MerchantAppID: w.AppID, Status: payment.AttemptOpen, CreatedAt: now}},
 		}
 		if err := b.store.Commit(context.WithoutCancel(b.t.Context()), &payment.Change{Payment: p, Attempts: p.Attempts}); err != nil {
 			b.t.Error(err)

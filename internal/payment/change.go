@@ -37,6 +37,7 @@ type Store interface {
 	// The loaders return a payment whole, or a review, or [ErrNotFound].
 	PaymentByID(ctx context.Context, appID, id string) (*Payment, error)
 	PaymentByOutTradeNo(ctx context.Context, appID, outTradeNo string) (*Payment, error)
+	PaymentByAttemptID(ctx context.Context, appID, attemptID string) (*Payment, error)
 	PaymentByTradeNo(ctx context.Context, accountID, tradeNo string) (*Payment, error)
 	PaymentByRefundNo(ctx context.Context, accountID, refundNo string) (*Payment, error)
 	PaymentByRefundID(ctx context.Context, appID, refundID string) (*Payment, error)
@@ -60,8 +61,9 @@ type JobKind string
 // The kinds of work this domain asks for.
 const (
 	FollowPayment JobKind = "follow_payment" // ask, settle, close at expiry
+	FollowAttempt JobKind = "follow_attempt" // close the order that a payer left, or that another one's money made needless
 	FollowRefund  JobKind = "follow_refund"  // send again or ask, until final
-	AskAgain      JobKind = "ask_again"      // follow once more, because a person wants it now
+	AskAgain      JobKind = "ask_again"      // follow once more, because it is worth it now
 	// DeliverWebhook is added by the store for each event that an endpoint wants.
 	DeliverWebhook JobKind = "deliver_webhook"
 )

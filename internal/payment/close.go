@@ -29,10 +29,10 @@ func (s *Service) Close(ctx context.Context, appID, id string) (*Payment, error)
 	if !p.Terminal() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(about(ctx, p.ID)), s.placeTimeout+commitTimeout)
 		defer cancel()
-		p, err = s.end(ctx, p)
+		p, err = s.each(ctx, p, p.unsettled(), s.settle)
 		if ce, ok := errors.AsType[*ChannelError](err); ok {
 			s.logger.Log(ctx, ce.level(), "close: outcome unknown", "payment_id", id, "error", ce)
-			return p, nil
+			err = nil
 		}
 		if err != nil {
 			return nil, err
@@ -51,7 +51,11 @@ func (s *Service) Sync(ctx context.Context, appID, id string) (*Payment, error) 
 		return nil, err
 	}
 	ctx = about(ctx, p.ID)
-	if p, _, err = s.ask(ctx, p); err != nil {
+	p, err = s.each(ctx, p, p.Attempts, func(ctx context.Context, p *Payment, a *Attempt) (*Payment, error) {
+		p, _, err := s.ask(ctx, p, a)
+		return p, err
+	})
+	if err != nil {
 		return nil, unavailable(err, p)
 	}
 	for _, r := range p.Refunds {

@@ -129,6 +129,81 @@ func TestKilledBetween(t *testing.T) {
 			t.Errorf("the provider's order is %s", r.State)
 		}
 	})
+	t.Run("SwitchIntentAndPlacing", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		b.create()
+		b.fragile.after = b.fragile.commits + 1
+		if _, err := b.Create(t.Context(), b.app, b.by(payment.JSAPI)); err == nil || b.provider.count("place") != 1 {
+			t.Fatal("not killed in time")
+		}
+		b.restart()
+		b.run(time.Minute)
+		b.attempts(b.only(), "native open, jsapi placing")
+		b.switched(payment.JSAPI) // the app asks again
+		b.run(time.Minute)
+		b.attempts(b.only(), "native closed, jsapi open")
+	})
+	t.Run("SwitchIntentAndPlacingAndTheAppNeverComesBack", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.create()
+		b.fragile.after = b.fragile.commits + 1
+		if _, err := b.Create(t.Context(), b.app, b.by(payment.JSAPI)); err == nil {
+			t.Fatal("not killed")
+		}
+		b.restart()
+		b.payOrder("n1", p.Current().TradeNo) // the code is still on the payer's screen
+		b.run(time.Hour)
+		b.attempts(p, "native paid, jsapi closed")
+		b.happened(p.ID, "payment.created payment.succeeded")
+		b.sound(p)
+	})
+	t.Run("SwitchPlacingAndItsCommit", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		b.create()
+		b.fragile.before = b.fragile.commits + 2
+		if _, err := b.Create(t.Context(), b.app, b.by(payment.JSAPI)); !errors.Is(err, errDied) {
+			t.Fatal(err)
+		}
+		b.restart()
+		b.run(time.Minute)
+		p := b.only()
+		b.attempts(p, "native closed, jsapi open")
+		b.payOrder("n1", p.Current().TradeNo)
+		b.happened(p.ID, "payment.created payment.succeeded")
+		if orders, _ := b.provider.sizes(); orders != 2 {
+			t.Errorf("%d orders", orders)
+		}
+	})
+	t.Run("ClosingALeftOrderAndItsCommit", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		b.create()
+		p := b.switched(payment.JSAPI)
+		b.fragile.before = b.fragile.commits + 1
+		if _, err := b.FollowAttempt(t.Context(), "app", p.Attempts[0].ID); !errors.Is(err, errDied) {
+			t.Fatal(err)
+		}
+		b.atProvider(p, 1, payment.OrderClosed)
+		b.restart()
+		b.run(time.Second)
+		b.attempts(p, "native closed, jsapi open")
+	})
+	t.Run("TheMoneyOfALeftOrderAndItsCommit", func(t *testing.T) {
+		t.Parallel()
+		b, p := twoProducts(t, payment.LateRefund)
+		b.provider.pay(p.Attempts[0].TradeNo)
+		b.fragile.before = b.fragile.commits + 1
+		if _, err := b.Notify(t.Context(), b.orderOf("n1", p.Attempts[0].TradeNo)); !errors.Is(err, errDied) {
+			t.Fatal(err)
+		}
+		b.restart()
+		b.run(2 * time.Second)
+		b.attempts(p, "native paid, app closed")
+		b.happened(p.ID, "payment.created payment.succeeded")
+	})
 	t.Run("ClosingAndItsCommit", func(t *testing.T) {
 		t.Parallel()
 		b := newBundle(t)

@@ -16,8 +16,9 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/money"
 )
 
-// CreateRequest is an app's wish to collect money. Its JSON identifies the content that a repeat must have again: a
-// field added later must be left out of it when empty, or repeats of older requests turn into conflicts.
+// CreateRequest is an app's wish to collect money. Its JSON identifies the content that a repeat must have again, but for
+// what says how the payer pays (see [CreateRequest.pays]): a field added later must be left out of it when empty, or
+// repeats of older requests turn into conflicts.
 type CreateRequest struct {
 	OutTradeNo  string            `json:"out_trade_no"`
 	Amount      int64             `json:"amount"`
@@ -59,7 +60,8 @@ const placeWait = 3 * time.Second
 
 var outNumber = regexp.MustCompile(`^[0-9A-Za-z_-]{1,64}$`)
 
-// Create places a payment at its provider, or answers with the one that the same request placed before.
+// Create places a payment at its provider, or answers with the one that the same request placed before. The same number
+// with another way to pay is a payer who switched: another order is placed for the same payment.
 //
 // The payment in the answer is pending with a usable credential; or processing, when the provider's answer is not
 // known: repeat the request, it is safe. Errors are [*Error].
@@ -71,12 +73,11 @@ func (s *Service) Create(ctx context.Context, app Applicant, req CreateRequest) 
 	if err := req.validate(); err != nil {
 		return nil, err
 	}
-	hash := req.hash()
 	p, err := s.store.PaymentByOutTradeNo(ctx, app.AppID, req.OutTradeNo)
 	if errors.Is(err, ErrNotFound) {
-		p, err = s.intend(ctx, app, req, hash, now)
+		p, err = s.intend(ctx, app, req, now)
 		if err == nil {
-			created, err := s.place(ctx, p)
+			created, err := s.place(ctx, p, p.Current())
 			if created != nil {
 				created.New = true
 			}
@@ -89,15 +90,15 @@ func (s *Service) Create(ctx context.Context, app Applicant, req CreateRequest) 
 	if err != nil {
 		return nil, err
 	}
-	if p.ContentHash != hash {
+	if !p.intends(req) {
 		return nil, &Error{Code: CodeNumberConflict, Field: "out_trade_no", Payment: p, Detail: fmt.Sprintf(
-			"out_trade_no %q already belongs to payment %s with other content; use a new number for a new payment, or repeat the first request unchanged", req.OutTradeNo, p.ID)}
+			"out_trade_no %q already belongs to payment %s with other content; use a new number for a new payment, or repeat the first request with nothing changed but how the payer pays", req.OutTradeNo, p.ID)}
 	}
-	return s.credential(ctx, p)
+	return s.credential(ctx, p, req)
 }
 
 // intend commits the intent: from here on the payment ends even if this process does not live to see it.
-func (s *Service) intend(ctx context.Context, app Applicant, req CreateRequest, hash string, now time.Time) (*Payment, error) {
+func (s *Service) intend(ctx context.Context, app Applicant, req CreateRequest, now time.Time) (*Payment, error) {
 	if err := req.validExpiry(now); err != nil {
 		return nil, err
 	}
@@ -105,45 +106,63 @@ func (s *Service) intend(ctx context.Context, app Applicant, req CreateRequest, 
 	if err != nil {
 		return nil, err
 	}
-	provider, err := s.providers.Provider(ctx, accountID)
-	if err != nil {
-		return nil, err
-	}
-	merchantID, merchantAppID, err := provider.Identity(req.Product)
-	if err != nil {
-		return nil, err
-	}
-	tradeNo, err := s.numbers.Trade(ctx, merchantID, now)
-	if err != nil {
-		return nil, err
-	}
 	p := &Payment{
 		ID: newID(prefixPayment, now), AppID: app.AppID, AccountID: accountID, OutTradeNo: req.OutTradeNo,
-		Amount: req.Amount, Currency: req.Currency, Description: req.Description, Channel: req.Channel, Product: req.Product,
-		Payer: req.Payer, ClientIP: req.ClientIP, ReturnURL: req.ReturnURL, Metadata: req.Metadata, ContentHash: hash,
-		LatePolicy: app.LatePolicy, Status: Payments.first, CreatedAt: now, ExpiresAt: req.expiry(now),
+		Amount: req.Amount, Currency: req.Currency, Description: req.Description, Channel: req.Channel, Metadata: req.Metadata,
+		ContentHash: req.hash(), LatePolicy: app.LatePolicy, Status: Payments.first, CreatedAt: now, ExpiresAt: req.expiry(now),
 	}
-	p.Attempts = []*Attempt{{
-		ID: newID(prefixAttempt, now), Product: req.Product, TradeNo: tradeNo, MerchantID: merchantID, MerchantAppID: merchantAppID,
-		Status: Attempts.first, PlacingUntil: now.Add(s.placeTimeout), CreatedAt: now,
-	}}
+	if err := s.addAttempt(ctx, p, req, now); err != nil {
+		return nil, err
+	}
 	c := &Change{Payment: p, Attempts: p.Attempts}
 	c.paymentEvent(EventPaymentCreated, now)
 	c.Jobs = append(c.Jobs, p.followJob(now.Add(followOffsets[0])))
 	return p, s.commit(ctx, c)
 }
 
+// addAttempt adds the attempt that a request asks for.
+func (s *Service) addAttempt(ctx context.Context, p *Payment, req CreateRequest, now time.Time) error {
+	provider, err := s.providers.Provider(ctx, p.AccountID)
+	if err != nil {
+		return err
+	}
+	merchantID, merchantAppID, err := provider.Identity(req.Product)
+	if err != nil {
+		return err
+	}
+	tradeNo, err := s.numbers.Trade(ctx, merchantID, now)
+	if err != nil {
+		return err
+	}
+	p.Attempts = append(p.Attempts, &Attempt{
+		ID: newID(prefixAttempt, now), Ordinal: len(p.Attempts) + 1, Product: req.Product, Payer: req.Payer, ClientIP: req.ClientIP, ReturnURL: req.ReturnURL,
+		TradeNo: tradeNo, MerchantID: merchantID, MerchantAppID: merchantAppID,
+		Status: Attempts.first, PlacingUntil: now.Add(s.placeTimeout), CreatedAt: now,
+	})
+	return nil
+}
+
 // credential answers a repeated request: with the credential that is still good, with a fresh one, or with what
-// became of the payment.
-func (s *Service) credential(ctx context.Context, p *Payment) (*Created, error) {
+// became of the payment. One that names another way to pay than the current attempt's gets an attempt of its own.
+func (s *Service) credential(ctx context.Context, p *Payment, req CreateRequest) (*Created, error) {
 	deadline := s.clock().Add(placeWait)
 	for {
-		now, a := s.clock(), p.Current()
+		now, a, asked := s.clock(), p.Current(), p.lastFor(req)
 		switch {
 		case p.Status == Failed:
-			return nil, refused(p)
-		case p.Terminal(), !p.CloseRequestedAt.IsZero(), !now.Before(p.ExpiresAt):
+			return nil, refused(p, a)
+		case !p.payable(now):
 			return &Created{Payment: p}, nil
+		case asked != nil && asked.Status == AttemptRefused:
+			return nil, refused(p, asked)
+		case asked != a:
+			err := s.switchTo(ctx, p, req)
+			if err == nil {
+				return s.place(ctx, p, p.Current())
+			}
+			if !errors.Is(err, ErrConflict) {
+				return nil, err
+			}
 		case p.Status == Pending && a.Credential.Usable(now):
 			return s.invoke(ctx, p)
 		case now.Before(a.PlacingUntil) && !now.Before(deadline):
@@ -156,7 +175,7 @@ func (s *Service) credential(ctx context.Context, p *Payment) (*Created, error) 
 			a.PlacingUntil = now.Add(s.placeTimeout)
 			err := s.commit(ctx, &Change{Payment: p, Attempts: []*Attempt{a}})
 			if err == nil {
-				return s.place(ctx, p)
+				return s.place(ctx, p, a)
 			}
 			if !errors.Is(err, ErrConflict) {
 				return nil, err
@@ -170,80 +189,87 @@ func (s *Service) credential(ctx context.Context, p *Payment) (*Created, error) 
 }
 
 // place asks the provider. It goes on when the caller went away: the answer is worth having.
-func (s *Service) place(ctx context.Context, p *Payment) (*Created, error) {
+func (s *Service) place(ctx context.Context, p *Payment, a *Attempt) (*Created, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(about(ctx, p.ID)), s.placeTimeout+commitTimeout)
 	defer cancel()
-	provider, err := s.provider(ctx, p, p.Current())
+	provider, err := s.provider(ctx, p, a)
 	if err != nil {
 		return nil, unavailable(err, p)
 	}
 	placing, stop := context.WithTimeout(ctx, s.placeTimeout)
-	credential, err := provider.Place(placing, p, p.Current())
+	credential, err := provider.Place(placing, p, a)
 	stop()
 	if err != nil {
-		return s.notPlaced(ctx, provider, p, channelError(err))
+		return s.notPlaced(ctx, provider, p, a, channelError(err))
 	}
 	p, err = s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
-		return p.placed(credential), nil
+		return p.placed(p.attempt(a.TradeNo), credential, s.clock()), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	if p.Status == Failed {
-		return nil, refused(p)
+		return nil, refused(p, p.Current())
 	}
 	return s.invoke(ctx, p)
 }
 
 // placed records a credential. The provider's earlier word about the order, if one came in between, stands.
-func (p *Payment) placed(credential Credential) *Change {
-	a := p.Current()
-	if p.Terminal() {
+func (p *Payment) placed(a *Attempt, credential Credential, now time.Time) *Change {
+	to, ok := Attempts.Next(a.Status, OnPlaced)
+	if !ok && a.Status != AttemptOpen {
 		return nil
 	}
-	a.Credential, a.PlacingUntil = credential, time.Time{}
-	if to, ok := Attempts.Next(a.Status, OnPlaced); ok {
-		a.Status = to
-	}
-	return p.waits(&Change{Payment: p, Attempts: []*Attempt{a}})
+	a.Status, a.Credential, a.PlacingUntil = to, credential, time.Time{}
+	c := &Change{Payment: p, Attempts: []*Attempt{a}}
+	c.waits(now)
+	return c
 }
 
-// waits moves the change's payment to where it waits for its payer, if it is not further.
-func (p *Payment) waits(c *Change) *Change {
-	if to, ok := Payments.Next(p.Status, OnPlaced); ok {
-		p.Status, c.Placed = to, true
+// waits moves the change's payment to where it waits for its payer, if the attempt to pay is placed and the payment not
+// further. The orders that were left for that one are not needed any more.
+func (c *Change) waits(now time.Time) {
+	p, current := c.Payment, c.Payment.Current()
+	to, ok := Payments.Next(p.Status, OnPlaced)
+	if !ok || current.Status != AttemptOpen {
+		return
 	}
-	return c
+	p.Status, c.Placed = to, true
+	for _, a := range p.unsettled() {
+		if a != current {
+			c.Jobs = append(c.Jobs, Job{Kind: AskAgain, AppID: p.AppID, ResourceID: a.ID, At: now})
+		}
+	}
 }
 
 // notPlaced settles what can be settled. A refusal counts only after the provider, asked, does not have the order:
 // an earlier request whose answer was lost may have placed it.
-func (s *Service) notPlaced(ctx context.Context, provider Provider, p *Payment, refusal *ChannelError) (*Created, error) {
+func (s *Service) notPlaced(ctx context.Context, provider Provider, p *Payment, a *Attempt, refusal *ChannelError) (*Created, error) {
 	if refusal.Outcome == Refused {
-		report, err := provider.QueryOrder(ctx, p.Current())
+		report, err := provider.QueryOrder(ctx, a)
 		if err == nil {
-			return s.found(ctx, p, report, refusal)
+			return s.found(ctx, p, a, report, refusal)
 		}
 		if asked := channelError(err); asked.Outcome == Absent || asked.Outcome == Refused {
-			return s.refuse(ctx, p, refusal)
+			return s.refuse(ctx, p, a, refusal)
 		}
 	}
-	p, err := s.release(ctx, p)
+	p, err := s.release(ctx, p, a)
 	if err != nil {
 		return nil, err
 	}
 	if refusal.Outcome == Retry {
 		return nil, &Error{Code: CodeChannelUnavailable, Channel: refusal, Payment: p, Detail: "the provider cannot take the order right now; repeat the same request in a few seconds"}
 	}
-	s.logger.WarnContext(ctx, "place: outcome unknown", "payment_id", p.ID, "trade_no", p.Current().TradeNo, "error", refusal)
-	return &Created{Payment: p}, nil
+	s.logger.WarnContext(ctx, "place: outcome unknown", "payment_id", p.ID, "trade_no", a.TradeNo, "error", refusal)
+	return s.invoke(ctx, p)
 }
 
 // release lets the next caller try at once.
-func (s *Service) release(ctx context.Context, p *Payment) (*Payment, error) {
+func (s *Service) release(ctx context.Context, p *Payment, placed *Attempt) (*Payment, error) {
 	return s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
-		a := p.Current()
-		if p.Terminal() || a.PlacingUntil.IsZero() {
+		a := p.attempt(placed.TradeNo)
+		if a.PlacingUntil.IsZero() {
 			return nil, nil
 		}
 		a.PlacingUntil = time.Time{}
@@ -251,10 +277,10 @@ func (s *Service) release(ctx context.Context, p *Payment) (*Payment, error) {
 	})
 }
 
-func (s *Service) found(ctx context.Context, p *Payment, report OrderReport, refusal *ChannelError) (*Created, error) {
+func (s *Service) found(ctx context.Context, p *Payment, a *Attempt, report OrderReport, refusal *ChannelError) (*Created, error) {
 	p, _, err := s.applyOrderReport(ctx, p, report, nil)
 	if err == nil {
-		p, err = s.release(ctx, p)
+		p, err = s.release(ctx, p, a)
 	}
 	if err != nil {
 		return nil, err
@@ -265,40 +291,41 @@ func (s *Service) found(ctx context.Context, p *Payment, report OrderReport, ref
 	return &Created{Payment: p}, nil
 }
 
-func (s *Service) refuse(ctx context.Context, p *Payment, refusal *ChannelError) (*Created, error) {
+// refuse ends an attempt. A payment that can be paid by another one goes on with that.
+func (s *Service) refuse(ctx context.Context, p *Payment, asked *Attempt, refusal *ChannelError) (*Created, error) {
 	p, err := s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
-		now, a := s.clock(), p.Current()
+		a := p.attempt(asked.TradeNo)
 		a.PlacingUntil = time.Time{}
-		c := &Change{Payment: p, Attempts: []*Attempt{a}}
 		if to, ok := Attempts.Next(a.Status, OnRefused); ok {
-			a.Status = to
+			a.Status, a.Error = to, refusal
 		}
-		if to, ok := Payments.Next(p.Status, OnRefused); ok {
-			p.Status, p.Error = to, refusal
-			c.paymentEvent(EventPaymentFailed, now)
-		}
+		c := &Change{Payment: p, Attempts: []*Attempt{a}}
+		c.endPayment(s.clock())
+		c.waits(s.clock())
 		return c, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if p.Status != Failed {
-		return nil, &Error{Code: CodeChannelRefused, Channel: refusal, Payment: p, Detail: "the provider refuses a fresh credential for this order; see channel_error"}
+	if a := p.attempt(asked.TradeNo); a.Status == AttemptRefused {
+		return nil, refused(p, a)
 	}
-	return nil, refused(p)
+	return nil, &Error{Code: CodeChannelRefused, Channel: refusal, Payment: p, Detail: "the provider refuses a fresh credential for this order; see channel_error"}
 }
 
-func refused(p *Payment) *Error {
-	return &Error{
-		Code: CodeChannelRefused, Channel: p.Error, Payment: p,
-		Detail: fmt.Sprintf("the provider refused payment %s for good; mend what channel_error says, then create a new payment with a new out_trade_no", p.ID),
+// refused is the answer about an attempt that the provider refused.
+func refused(p *Payment, a *Attempt) *Error {
+	detail := fmt.Sprintf("the provider refused payment %s for good; mend what channel_error says, then create a new payment with a new out_trade_no", p.ID)
+	if p.Status != Failed {
+		detail = fmt.Sprintf("the provider refused an order for product %s for good; payment %s stays %s by product %s. Repeat that request, or mend what channel_error says and switch again", a.Product, p.ID, p.Status, p.Current().Product)
 	}
+	return &Error{Code: CodeChannelRefused, Channel: a.Error, Payment: p, Detail: detail}
 }
 
 // invoke completes the answer with the front end's signed parameters.
 func (s *Service) invoke(ctx context.Context, p *Payment) (*Created, error) {
 	created := &Created{Payment: p}
-	if p.Status != Pending {
+	if p.Status != Pending || !p.Current().Credential.Usable(s.clock()) {
 		return created, nil
 	}
 	provider, err := s.providers.Provider(ctx, p.AccountID)

@@ -67,13 +67,12 @@ func TestCreate(t *testing.T) {
 		b := newBundle(t)
 		b.create()
 		for what, change := range map[string]func(*payment.CreateRequest){
-			"amount":      func(r *payment.CreateRequest) { r.Amount++ },
-			"description": func(r *payment.CreateRequest) { r.Description += "!" },
-			"product":     func(r *payment.CreateRequest) { r.Product = payment.App },
-			"metadata":    func(r *payment.CreateRequest) { r.Metadata = map[string]string{"a": "b"} },
-			"expiry":      func(r *payment.CreateRequest) { r.ExpiresIn = time.Hour },
-			"return_url":  func(r *payment.CreateRequest) { r.ReturnURL = "https://a.example" },
-			"account":     func(r *payment.CreateRequest) { r.Account = "acc" },
+			"amount":                    func(r *payment.CreateRequest) { r.Amount++ },
+			"description":               func(r *payment.CreateRequest) { r.Description += "!" },
+			"metadata":                  func(r *payment.CreateRequest) { r.Metadata = map[string]string{"a": "b"} },
+			"expiry":                    func(r *payment.CreateRequest) { r.ExpiresIn = time.Hour },
+			"account":                   func(r *payment.CreateRequest) { r.Account = "acc" },
+			"amount of another product": func(r *payment.CreateRequest) { r.Amount, r.Product = 1, payment.App },
 		} {
 			req := b.request("order")
 			change(&req)

@@ -16,6 +16,7 @@ const (
 	CodeChannelUnavailable Code = "channel_unavailable"
 	CodeNotClosable        Code = "payment_not_closable"
 	CodeNotRefundable      Code = "payment_not_refundable"
+	CodeAttemptLimit       Code = "attempt_limit_reached"
 	CodeRefundExceeds      Code = "refund_exceeds_payment"
 	CodeRefundLimit        Code = "refund_limit_reached"
 	CodeReviewAction       Code = "review_action_refused"

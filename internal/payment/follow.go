@@ -28,25 +28,25 @@ func (p *Payment) followJob(at time.Time) Job {
 // FollowPayment asks the provider about a payment, settles it, and at its expiry closes it there and then here.
 // It answers when to look again; the zero time means never. An error means that our own side failed.
 func (s *Service) FollowPayment(ctx context.Context, appID, id string) (again time.Time, err error) {
-	ctx = about(ctx, id)
 	p, err := s.store.PaymentByID(ctx, appID, id)
 	if err != nil {
 		return time.Time{}, err
 	}
-	switch {
-	case p.Status == Closed:
-		p, err = s.askLate(ctx, p)
-	case p.Terminal():
-		return time.Time{}, nil
-	case !p.CloseRequestedAt.IsZero(), !s.clock().Before(p.ExpiresAt):
-		p, err = s.end(ctx, p)
-	default:
-		p, _, err = s.ask(ctx, p)
+	attempts := p.unsettled()
+	if p.Status == Closed {
+		attempts = p.unpaid() // for money that was in flight
 	}
+	return s.follow(ctx, p, attempts, (*Payment).nextAsk)
+}
+
+// follow looks after attempts of a payment, and asks next when to come again.
+func (s *Service) follow(ctx context.Context, p *Payment, attempts []*Attempt, next func(p *Payment, now time.Time, unanswered bool) time.Time) (again time.Time, err error) {
+	ctx = about(ctx, p.ID)
+	p, err = s.each(ctx, p, attempts, s.settle)
 	ce, unanswered := errors.AsType[*ChannelError](err)
 	if unanswered {
-		s.logger.Log(ctx, ce.level(), "follow payment: no answer yet", "payment_id", id, "error", ce)
-		err = s.reportStuck(ctx, p, ce)
+		s.logger.Log(ctx, ce.level(), "follow payment: no answer yet", "payment_id", p.ID, "error", ce)
+		err = s.reportStuck(ctx, p, attempts, ce)
 	}
 	if err != nil {
 		return time.Time{}, err
@@ -54,15 +54,44 @@ func (s *Service) FollowPayment(ctx context.Context, appID, id string) (again ti
 	if unanswered && ce.Wait > 0 { // it was not asked: that counts as no ask of the schedule
 		return s.clock().Add(ce.Wait), nil
 	}
-	return p.nextAsk(s.clock(), unanswered), nil
+	return next(p, s.clock(), unanswered), nil
 }
 
-// AskAgain follows a payment or refund once more and leaves the schedule to the job that has it. What stays without an
+// each does something about several attempts of a payment, one after the other. One that gets no answer keeps no other
+// from its own: the [*ChannelError] in the end is the first of them.
+func (s *Service) each(ctx context.Context, p *Payment, attempts []*Attempt, do func(context.Context, *Payment, *Attempt) (*Payment, error)) (*Payment, error) {
+	var silence error
+	for _, a := range attempts {
+		var err error
+		p, err = do(ctx, p, p.attempt(a.TradeNo))
+		if _, ok := errors.AsType[*ChannelError](err); err != nil && !ok {
+			return p, err
+		}
+		if silence == nil {
+			silence = err
+		}
+	}
+	return p, silence
+}
+
+// settle asks about the order of an attempt that the payer may pay, and shuts any other.
+func (s *Service) settle(ctx context.Context, p *Payment, a *Attempt) (*Payment, error) {
+	if p.wants(a, s.clock()) {
+		p, _, err := s.ask(ctx, p, a)
+		return p, err
+	}
+	return s.shut(ctx, p, a)
+}
+
+// AskAgain follows a payment, attempt or refund once more and leaves the schedule to the job that has it. What stays without an
 // answer is reported again.
 func (s *Service) AskAgain(ctx context.Context, appID, id string) (time.Time, error) {
 	follow := s.FollowPayment
-	if strings.HasPrefix(id, prefixRefund) {
+	switch {
+	case strings.HasPrefix(id, prefixRefund):
 		follow = s.FollowRefund
+	case strings.HasPrefix(id, prefixAttempt):
+		follow = s.FollowAttempt
 	}
 	_, err := follow(ctx, appID, id)
 	return time.Time{}, err
@@ -71,10 +100,8 @@ func (s *Service) AskAgain(ctx context.Context, appID, id string) (time.Time, er
 // nextAsk is when a payment should be asked about next. unanswered says that it was asked about just now, in vain.
 func (p *Payment) nextAsk(now time.Time, unanswered bool) time.Time {
 	switch {
-	case p.Status == Closed && unanswered:
-		return next(p.ClosedAt, lateAskOffsets, time.Hour, now)
 	case p.Status == Closed:
-		return next(p.ClosedAt, lateAskOffsets, 0, now)
+		return nextLateAsk(p.ClosedAt, now, unanswered)
 	case p.Terminal():
 		return time.Time{}
 	}
@@ -83,13 +110,22 @@ func (p *Payment) nextAsk(now time.Time, unanswered bool) time.Time {
 		ends = p.CloseRequestedAt
 	}
 	if now.Before(ends) {
-		at := next(p.CreatedAt, followOffsets, time.Hour, now)
+		at := next(p.Current().CreatedAt, followOffsets, time.Hour, now)
 		if at.After(ends) {
 			return ends
 		}
 		return at
 	}
 	return next(ends, followOffsets, time.Hour, now)
+}
+
+// nextLateAsk is when something that was closed should be asked about next.
+func nextLateAsk(closedAt, now time.Time, unanswered bool) time.Time {
+	further := time.Duration(0)
+	if unanswered {
+		further = time.Hour
+	}
+	return next(closedAt, lateAskOffsets, further, now)
 }
 
 // next is the first of the offsets after since that lies in the future; after the last one every further step,
@@ -114,10 +150,9 @@ type heard struct {
 	verdict Verdict
 }
 
-// ask brings the provider's word about the newest attempt. A [*ChannelError] means it gave none that can be used; the
-// payment that comes with it is as it was.
-func (s *Service) ask(ctx context.Context, p *Payment) (*Payment, heard, error) {
-	a := p.Current()
+// ask brings the provider's word about an attempt. A [*ChannelError] means it gave none that can be used; the payment
+// that comes with it is as it was.
+func (s *Service) ask(ctx context.Context, p *Payment, a *Attempt) (*Payment, heard, error) {
 	provider, err := s.provider(ctx, p, a)
 	if err != nil {
 		return p, heard{}, err
@@ -132,40 +167,23 @@ func (s *Service) ask(ctx context.Context, p *Payment) (*Payment, heard, error) 
 	case ce.Outcome != Absent:
 		return p, heard{}, ce
 	case a.Status == AttemptOpen:
-		return p, heard{}, s.vanished(ctx, p, ce)
+		return p, heard{}, s.vanished(ctx, p, a, ce)
 	}
 	return p, heard{}, nil // never placed, or not yet: expiry decides
 }
 
 // vanished tells a person of an order that its provider confirmed and does not know any more, and that a payer may
 // be paying: asking the wrong merchant, or the wrong host, looks like this.
-func (s *Service) vanished(ctx context.Context, p *Payment, ce *ChannelError) error {
+func (s *Service) vanished(ctx context.Context, p *Payment, a *Attempt, ce *ChannelError) error {
 	c := &Change{}
 	c.review(Review{
 		AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewMismatch, SubjectID: p.ID, Evidence: object(ce),
-		Summary: fmt.Sprintf("the provider confirmed order %s of payment %s and now says that there is none. Check the account's mchid and base_url: is it still the one the order was placed with? Nothing is closed here meanwhile", p.Current().TradeNo, p.ID),
+		Summary: fmt.Sprintf("the provider confirmed order %s of payment %s and now says that there is none. Check the account's mchid and base_url: is it still the one the order was placed with? It is not closed here meanwhile", a.TradeNo, p.ID),
 	}, s.clock())
 	if err := s.commit(ctx, c); err != nil {
 		return err
 	}
 	return &ChannelError{Outcome: Unknown, Code: ce.Code, Message: "the provider does not know an order that it confirmed", RequestID: ce.RequestID}
-}
-
-// askLate asks about a closed payment for money that was in flight. An order that a lost request left open there is
-// closed again.
-func (s *Service) askLate(ctx context.Context, p *Payment) (*Payment, error) {
-	p, heard, err := s.ask(ctx, p)
-	if err != nil || heard.state != OrderUnpaid {
-		return p, err
-	}
-	provider, err := s.provider(ctx, p, p.Current())
-	if err != nil {
-		return p, err
-	}
-	if err := provider.CloseOrder(ctx, p.Current()); err != nil {
-		return p, channelError(err)
-	}
-	return p, nil
 }
 
 // provider is the account that an attempt was placed through. Where the account is gone, cannot be used, or has
@@ -209,52 +227,70 @@ func (s *Service) applyOrderReport(ctx context.Context, p *Payment, report Order
 	return p, verdict, err
 }
 
-// end closes a payment: asked, closed at the provider, and only then closed here. An order that is being placed
-// has to wait: it could appear at the provider after the provider said that there is none.
-func (s *Service) end(ctx context.Context, p *Payment) (*Payment, error) {
-	if s.clock().Before(p.Current().PlacingUntil) {
+// shut sees to it that nobody can pay the order of an attempt: asked, closed at the provider, and only then closed here.
+// An order that is being placed has to wait: it could appear at the provider after the provider said that there is none.
+// What is closed here is asked about again, and closed again where a lost request left it open there.
+func (s *Service) shut(ctx context.Context, p *Payment, a *Attempt) (*Payment, error) {
+	if s.clock().Before(a.PlacingUntil) {
 		return p, &ChannelError{Outcome: Unknown, Message: "the order is being placed"}
 	}
-	p, heard, err := s.ask(ctx, p)
-	if err != nil || p.Terminal() {
-		return p, err
-	}
-	if heard.verdict == Held {
-		return p, &ChannelError{Outcome: Unknown, Message: "the provider's report waits for a review"}
-	}
-	provider, err := s.provider(ctx, p, p.Current())
+	p, heard, err := s.ask(ctx, p, a)
 	if err != nil {
 		return p, err
 	}
-	if err := provider.CloseOrder(ctx, p.Current()); err != nil {
+	a = p.attempt(a.TradeNo)
+	switch {
+	case heard.verdict == Held:
+		return p, &ChannelError{Outcome: Unknown, Message: "the provider's report waits for a review"}
+	case heard.state == "" && a.Status == AttemptPlacing: // closed all the same: its request may still arrive
+	case heard.state != OrderUnpaid:
+		return p, nil
+	}
+	provider, err := s.provider(ctx, p, a)
+	if err != nil {
+		return p, err
+	}
+	if err := provider.CloseOrder(ctx, a); err != nil {
 		refusal := channelError(err)
 		if refusal.Outcome != Refused {
 			return p, refusal
 		}
-		p, _, err = s.ask(ctx, p) // the usual reason: the payer was faster
-		if err == nil && !p.Terminal() {
+		p, heard, err = s.ask(ctx, p, a) // the usual reason: the payer was faster
+		if err == nil && heard.state != OrderPaid && heard.state != OrderClosed {
 			err = refusal
 		}
 		return p, err
 	}
 	return s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {
-		c, _ := p.applyClosed(p.Current(), s.clock())
+		c, _ := p.applyClosed(p.attempt(a.TradeNo), s.clock())
 		return c, nil
 	})
 }
 
-func (s *Service) reportStuck(ctx context.Context, p *Payment, ce *ChannelError) error {
+func (s *Service) reportStuck(ctx context.Context, p *Payment, attempts []*Attempt, ce *ChannelError) error {
 	now, ended, what := s.clock(), p.ExpiresAt, "expired"
 	if p.Status == Closed {
 		ended, what = p.ClosedAt, "was closed"
 	}
-	if p.Terminal() && p.Status != Closed || now.Sub(ended) < stuckAfter {
+	if now.Sub(ended) < stuckAfter {
 		return nil
 	}
 	c := &Change{}
 	c.review(Review{
 		AppID: p.AppID, AccountID: p.AccountID, Kind: ReviewStuck, SubjectID: p.ID, Evidence: object(ce),
-		Summary: fmt.Sprintf("payment %s %s at %s and its provider still gives no trustworthy answer (%v). Look order %s up in the provider's console; asking goes on hourly", p.ID, what, ended.Format(time.RFC3339), ce, p.Current().TradeNo),
+		Summary: fmt.Sprintf("payment %s %s at %s and its provider still gives no trustworthy answer (%v). Look %s up in the provider's console; asking goes on hourly", p.ID, what, ended.Format(time.RFC3339), ce, orders(attempts)),
 	}, now)
 	return s.commit(ctx, c)
+}
+
+// orders names the orders of attempts.
+func orders(attempts []*Attempt) string {
+	numbers := make([]string, len(attempts))
+	for i, a := range attempts {
+		numbers[i] = a.TradeNo
+	}
+	if len(numbers) == 1 {
+		return "order " + numbers[0]
+	}
+	return "orders " + strings.Join(numbers, ", ")
 }

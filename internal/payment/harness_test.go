@@ -26,6 +26,7 @@ type bundle struct {
 	clock    *clock
 	jobs     *jobs
 	app      payment.Applicant
+	without  payment.Product // the account does not offer it
 }
 
 func newBundle(t *testing.T) *bundle {
@@ -50,7 +51,10 @@ func (b *bundle) restart() {
 }
 
 // Choose and Provider make the bundle the one account there is.
-func (b *bundle) Choose(context.Context, payment.Channel, payment.Product, string) (string, error) {
+func (b *bundle) Choose(_ context.Context, _ payment.Channel, product payment.Product, _ string) (string, error) {
+	if product == b.without {
+		return "", &payment.Error{Code: payment.CodeAccount, Field: "product", Detail: "configure it"}
+	}
 	return "acc", nil
 }
 
@@ -122,6 +126,25 @@ func (j *jobs) take(until time.Time) (payment.Job, bool) {
 	return next, true
 }
 
+// without drops the jobs of a kind.
+func (j *jobs) without(kind payment.JobKind) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.all = slices.DeleteFunc(j.all, func(one payment.Job) bool { return one.Kind == kind })
+}
+
+// waiting counts the jobs of a kind; an empty kind means all.
+func (b *bundle) waiting(kind payment.JobKind) (n int) {
+	b.jobs.mu.Lock()
+	defer b.jobs.mu.Unlock()
+	for _, one := range b.jobs.all {
+		if kind == "" || one.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
 func (j *jobs) drop() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -143,6 +166,8 @@ func (b *bundle) run(d time.Duration) {
 		switch j.Kind {
 		case payment.FollowRefund:
 			follow = b.FollowRefund
+		case payment.FollowAttempt:
+			follow = b.FollowAttempt
 		case payment.AskAgain:
 			follow = b.AskAgain
 		case payment.FollowPayment, payment.DeliverWebhook:
@@ -251,9 +276,14 @@ func (b *bundle) closed() *payment.Payment {
 // order is the notification that tells of the payment's order as it stands.
 func (b *bundle) order(id string, p *payment.Payment) payment.Notification {
 	b.t.Helper()
-	r, ok := b.provider.order(p.Current().TradeNo)
+	return b.orderOf(id, p.Current().TradeNo)
+}
+
+func (b *bundle) orderOf(id, tradeNo string) payment.Notification {
+	b.t.Helper()
+	r, ok := b.provider.order(tradeNo)
 	if !ok {
-		b.t.Fatalf("the provider has no order %s", p.Current().TradeNo)
+		b.t.Fatalf("the provider has no order %s", tradeNo)
 	}
 	return payment.Notification{AccountID: "acc", ID: id, EventType: "TRANSACTION.SUCCESS", Order: &r, Body: []byte(`{}`)}
 }
@@ -387,7 +417,7 @@ func (b *bundle) sound(p *payment.Payment) {
 	if int64(len(strings.Fields(seen))) != p.Sequence {
 		b.t.Errorf("payment at sequence %d has the events %s", p.Sequence, seen)
 	}
-	once(b.t, seen, "")
+	once(b.t, seen, payment.EventPaymentLatePaid) // for each order that was paid too late
 	for kind, want := range map[string]int64{"collected": p.AmountPaid, "refunded": p.AmountRefunded} {
 		if got := b.posted(p, kind); got != want {
 			b.t.Errorf("%d posted as %s, want %d", got, kind, want)

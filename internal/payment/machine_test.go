@@ -42,7 +42,7 @@ func TestMachines(t *testing.T) {
 		t.Parallel()
 		expectMachine(t, payment.Payments, map[string]payment.Status{
 			"processing placed": payment.Pending, "processing refused": payment.Failed, "processing paid": payment.Succeeded, "processing closed": payment.Closed,
-			"pending paid": payment.Succeeded, "pending closed": payment.Closed,
+			"pending switched": payment.Processing, "pending paid": payment.Succeeded, "pending closed": payment.Closed,
 			"closed late_accepted": payment.Succeeded, "failed late_accepted": payment.Succeeded,
 			"succeeded refunded_full": payment.Refunded,
 		})

@@ -66,12 +66,8 @@ type Payment struct {
 	Currency    money.Currency
 	Description string
 	Channel     Channel
-	Product     Product
-	Payer       Payer
-	ClientIP    string
-	ReturnURL   string
 	Metadata    map[string]string
-	ContentHash string // of the request's content: the same number with other content is a conflict
+	ContentHash string // of the first request's content: the same number with other content is a conflict
 	LatePolicy  LatePolicy
 
 	Status           Status
@@ -79,7 +75,6 @@ type Payment struct {
 	AmountRefunded   int64 // arrived back at the payer
 	AmountRefunding  int64 // reserved for refunds under way
 	LatePaid         bool
-	Error            *ChannelError // why Failed
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
 	ExpiresAt        time.Time
@@ -89,24 +84,30 @@ type Payment struct {
 	Sequence         int64     // of the last event
 	Version          int64     // of the row; 0 means never committed
 
-	Attempts []*Attempt
+	Attempts []*Attempt // in the order in which they were made
 	Refunds  []*Refund
 }
 
-// Attempt is one order at a provider. MerchantID and MerchantAppID are the identity under which it was
-// placed; every report about it must name the same.
+// Attempt is one order at a provider, for one way to pay: a payer who chooses another makes a new one. MerchantID and
+// MerchantAppID are the identity under which it was placed; every report about it must name the same.
 type Attempt struct {
 	ID            string
+	Ordinal       int // counts the payment's attempts from 1
 	Product       Product
+	Payer         Payer
+	ClientIP      string
+	ReturnURL     string
 	TradeNo       string // our number at the provider: 32 characters at most, letters and digits
 	MerchantID    string
 	MerchantAppID string
 	TransactionID string // the provider's number, once paid
 	Status        AttemptStatus
 	Credential    Credential
-	Late          bool      // paid after the payment had ended, and not accepted
-	PlacingUntil  time.Time // while now is before it, one caller is asking the provider and others wait
+	Error         *ChannelError // why Refused
+	Late          bool          // paid after the payment had ended, and not accepted
+	PlacingUntil  time.Time     // while now is before it, one caller is asking the provider and others wait
 	CreatedAt     time.Time
+	ClosedAt      time.Time
 }
 
 // Refund gives back part or all of a payment. RefundNo is our number at the provider and never changes.
@@ -139,8 +140,37 @@ func (p *Payment) Refundable() int64 {
 	return p.AmountPaid - p.AmountRefunded - p.AmountRefunding
 }
 
-// Current is the attempt a payer would pay now: the newest.
-func (p *Payment) Current() *Attempt { return p.Attempts[len(p.Attempts)-1] }
+// Current is the attempt a payer should pay now: the newest that the provider did not refuse; where it refused all of
+// them, the newest.
+func (p *Payment) Current() *Attempt {
+	for _, a := range slices.Backward(p.Attempts) {
+		if a.Status != AttemptRefused {
+			return a
+		}
+	}
+	return p.Attempts[len(p.Attempts)-1]
+}
+
+// payable reports whether a payer may still be sent to the cashier: the payment has not ended, and nobody is ending it.
+func (p *Payment) payable(now time.Time) bool {
+	return !p.Terminal() && p.CloseRequestedAt.IsZero() && now.Before(p.ExpiresAt) && p.Current().Status != AttemptClosed
+}
+
+// unsettled are the attempts that may be paid, unpaid those that were not, the newest first.
+func (p *Payment) unsettled() []*Attempt { return p.newest(AttemptPlacing, AttemptOpen) }
+
+func (p *Payment) unpaid() []*Attempt {
+	return p.newest(AttemptPlacing, AttemptOpen, AttemptClosed, AttemptRefused)
+}
+
+func (p *Payment) newest(in ...AttemptStatus) (attempts []*Attempt) {
+	for _, a := range slices.Backward(p.Attempts) {
+		if slices.Contains(in, a.Status) {
+			attempts = append(attempts, a)
+		}
+	}
+	return attempts
+}
 
 func (p *Payment) attempt(tradeNo string) *Attempt {
 	i := slices.IndexFunc(p.Attempts, func(a *Attempt) bool { return a.TradeNo == tradeNo })
@@ -148,6 +178,11 @@ func (p *Payment) attempt(tradeNo string) *Attempt {
 		return nil
 	}
 	return p.Attempts[i]
+}
+
+func (p *Payment) attemptByID(id string) *Attempt {
+	i := slices.IndexFunc(p.Attempts, func(a *Attempt) bool { return a.ID == id })
+	return p.Attempts[i] // its row led here
 }
 
 // paidAttempt is the attempt that paid the payment; where none did in time, the first that paid late.

@@ -24,13 +24,13 @@ func TestAnyOrderOfEventsKeepsTheBooks(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		life++
 		b := newBundleOn(t, database)
-		w := &world{bundle: b, rt: rt, number: fmt.Sprint("order-", life)}
+		w := &world{bundle: b, rt: rt, number: fmt.Sprint("order-", life), product: payment.Native}
 		b.app.LatePolicy = rapid.SampledFrom([]payment.LatePolicy{payment.LateRefund, payment.LateAccept, payment.LateReview}).Draw(rt, "policy")
 		w.create(rt)
 		rt.Repeat(map[string]func(*rapid.T){
-			"create": w.create, "pay": w.pay, "close": w.close, "refund": w.refundPart, "settle": w.settle, "news": w.news, "replay": w.replay,
+			"create": w.create, "switch": w.change, "pay": w.pay, "close": w.close, "refund": w.refundPart, "settle": w.settle, "news": w.news, "replay": w.replay,
 			"jobs": w.work, "fail": w.fail, "together": w.together,
-			"": func(*rapid.T) { b.withinPaid(w.load(w.p)) },
+			"older": w.older, "": func(*rapid.T) { b.withinPaid(w.load(w.p)) },
 		})
 		w.end()
 		if t.Failed() {
@@ -42,20 +42,41 @@ func TestAnyOrderOfEventsKeepsTheBooks(t *testing.T) {
 type world struct {
 	*bundle
 
-	rt     *rapid.T
-	number string
-	p      *payment.Payment
-	sent   []payment.Notification
+	rt      *rapid.T
+	number  string
+	product payment.Product
+	p       *payment.Payment
+	held    int // which of the payment's orders payer and provider act on
+	sent    []payment.Notification
 }
 
-func (w *world) create(*rapid.T) {
-	_, err := w.Create(w.t.Context(), w.app, w.request(w.number))
+func (w *world) create(*rapid.T) { w.ask() }
+
+// change is a payer who wants to pay another way, or back to an earlier one.
+func (w *world) change(rt *rapid.T) {
+	w.product = rapid.SampledFrom([]payment.Product{payment.Native, payment.App, payment.H5}).Draw(rt, "product")
+	w.ask()
+	w.held = len(w.p.Attempts) - 1
+}
+
+// ask is the app's request for the payment by the product that its payer wants now.
+func (w *world) ask() {
+	before := 0
+	if w.p != nil {
+		before = len(w.load(w.p).Attempts)
+	}
+	req := w.request(w.number)
+	req.Product, req.ClientIP = w.product, "192.0.2.7"
+	_, err := w.Create(w.t.Context(), w.app, req)
 	w.tolerate(err)
 	p, err := w.store.PaymentByOutTradeNo(w.t.Context(), "app", w.number)
 	if err != nil {
 		w.rt.Fatal(err)
 	}
 	w.p = p
+	if made := len(p.Attempts) - before; made > 1 || made == 1 && before > 0 && p.Attempts[before-1].Product == w.product {
+		w.rt.Fatalf("a request for %s made %d attempts: %+v", w.product, made, p.Attempts)
+	}
 }
 
 // tolerate accepts what callers are told; anything else is our own failure.
@@ -76,7 +97,17 @@ func (w *world) pay(rt *rapid.T) {
 	w.provider.pay(w.tradeNo())
 }
 
-func (w *world) tradeNo() string { return w.p.Current().TradeNo }
+// older lets payer and provider act on another of the orders.
+func (w *world) older(rt *rapid.T) {
+	w.held = rapid.IntRange(0, len(w.p.Attempts)-1).Draw(rt, "order")
+}
+
+func (w *world) tradeNo() string { return w.p.Attempts[w.held].TradeNo }
+
+// orderNews is the notification of how the order stands.
+func (w *world) orderNews() payment.Notification {
+	return w.orderOf(fmt.Sprintf("%s-%d", w.number, len(w.sent)), w.tradeNo())
+}
 
 func (w *world) close(rt *rapid.T) {
 	if rapid.Bool().Draw(rt, "by the app") {
@@ -109,7 +140,7 @@ func (w *world) settle(rt *rapid.T) {
 // news are the notifications of how things stand now.
 func (w *world) news(*rapid.T) {
 	if r, known := w.provider.order(w.tradeNo()); known && r.State == payment.OrderPaid {
-		w.send(w.order(fmt.Sprintf("%s-%d", w.number, len(w.sent)), w.p))
+		w.send(w.orderNews())
 	}
 	for _, r := range w.load(w.p).Refunds {
 		if report, known := w.provider.refund(r.RefundNo); known && report.State != payment.RefundReportedProcessing {
@@ -151,7 +182,7 @@ func (w *world) together(*rapid.T) {
 	group.Go(func() { w.refundOf(1000, 2) })
 	group.Go(func() { _, err := w.Sync(w.t.Context(), "app", w.p.ID); w.tolerate(err) })
 	if r, known := w.provider.order(w.tradeNo()); known && r.State == payment.OrderPaid {
-		n := w.order(fmt.Sprintf("%s-%d", w.number, len(w.sent)), w.p)
+		n := w.orderNews()
 		w.sent = append(w.sent, n)
 		for range 2 {
 			group.Go(func() {
@@ -176,6 +207,11 @@ func (w *world) end() {
 	w.run(26 * time.Hour)
 	p := w.load(w.p)
 	w.sound(p)
+	for _, a := range p.Attempts {
+		if r, known := w.provider.order(a.TradeNo); a.Status == payment.AttemptPlacing || a.Status == payment.AttemptOpen || known && r.State == payment.OrderUnpaid {
+			w.rt.Fatalf("after all that order %s is %s here and %q at the provider", a.TradeNo, a.Status, r.State)
+		}
+	}
 	if !p.Terminal() || p.AmountRefunding != 0 {
 		w.rt.Fatalf("after all that the payment is %s with %d reserved", p.Status, p.AmountRefunding)
 	}

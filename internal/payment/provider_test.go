@@ -3,6 +3,7 @@ package payment_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -59,6 +60,7 @@ type provider struct {
 	distort    func(*payment.OrderReport)
 	distortR   func(*payment.RefundReport)
 	merchantID string // whose account it is now
+	silent     string // the trade number of an order about which nothing is answered
 }
 
 type order struct {
@@ -148,12 +150,15 @@ func (v *provider) Invoke(a *payment.Attempt) (json.RawMessage, error) {
 	if a.Product == payment.Native {
 		return nil, nil
 	}
+	if a.Credential.PrepayID == "" {
+		return nil, errors.New("nothing to sign")
+	}
 	return json.RawMessage(`{"prepay_id":"` + a.Credential.PrepayID + `"}`), nil
 }
 
 func (v *provider) Place(ctx context.Context, p *payment.Payment, a *payment.Attempt) (c payment.Credential, err error) {
 	err = v.call(ctx, "place", func() error {
-		v.oneNumber(p.ID, a.TradeNo, fmt.Sprint(p.Amount, p.Currency, p.Description, a.Product, p.Payer, p.ClientIP, p.ExpiresAt, a.MerchantID, a.MerchantAppID))
+		v.oneNumber(a.ID, a.TradeNo, fmt.Sprint(p.Amount, p.Currency, p.Description, a.Product, a.Payer, a.ClientIP, p.ExpiresAt, a.MerchantID, a.MerchantAppID))
 		o := v.orders[a.TradeNo]
 		if o == nil {
 			o = &order{tradeNo: a.TradeNo, appID: a.MerchantAppID, amount: p.Amount, state: payment.OrderUnpaid}
@@ -180,6 +185,9 @@ func (v *provider) Place(ctx context.Context, p *payment.Payment, a *payment.Att
 
 func (v *provider) QueryOrder(ctx context.Context, a *payment.Attempt) (r payment.OrderReport, err error) {
 	err = v.call(ctx, "query", func() error {
+		if a.TradeNo == v.silent {
+			return context.DeadlineExceeded
+		}
 		o := v.orders[a.TradeNo]
 		if o == nil {
 			return &payment.ChannelError{Outcome: payment.Absent, Code: "ORDER_NOT_EXIST"}
@@ -285,6 +293,13 @@ func (v *provider) payLate(tradeNo string) {
 	defer v.mu.Unlock()
 	o := v.orders[tradeNo]
 	o.state, o.transactionID, o.paidAt = payment.OrderPaid, "4200"+tradeNo, v.now()
+}
+
+// silence lets questions about one order be without an answer, until it is called with another.
+func (v *provider) silence(tradeNo string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.silent = tradeNo
 }
 
 // set moves an unpaid order without being asked to.

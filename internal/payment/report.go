@@ -21,7 +21,7 @@ func (p *Payment) applyOrder(r OrderReport, now time.Time) (*Change, Verdict) {
 	case OrderClosed:
 		return p.applyClosed(a, now)
 	case OrderUnpaid:
-		return p.applyUnpaid(a)
+		return p.applyUnpaid(a, now)
 	case OrderUnrecognised:
 	}
 	return p.hold(r, ReviewUnrecognised, fmt.Sprintf("the provider reports the state %q, which this version does not know. Look the order up in the provider's console", r.StateText), now)
@@ -46,13 +46,15 @@ func (p *Payment) compareOrder(a *Attempt, r OrderReport) string {
 	return strings.Join(d, "; ")
 }
 
-func (p *Payment) applyUnpaid(a *Attempt) (*Change, Verdict) {
+func (p *Payment) applyUnpaid(a *Attempt, now time.Time) (*Change, Verdict) {
 	to, ok := Attempts.Next(a.Status, OnPlaced)
 	if !ok {
 		return nil, NoEffect
 	}
 	a.Status = to
-	return p.waits(&Change{Payment: p, Attempts: []*Attempt{a}}), Applied
+	c := &Change{Payment: p, Attempts: []*Attempt{a}}
+	c.waits(now)
+	return c, Applied
 }
 
 func (p *Payment) applyClosed(a *Attempt, now time.Time) (*Change, Verdict) {
@@ -60,13 +62,34 @@ func (p *Payment) applyClosed(a *Attempt, now time.Time) (*Change, Verdict) {
 	if !ok {
 		return nil, NoEffect
 	}
-	a.Status = to
+	a.Status, a.ClosedAt = to, now
 	c := &Change{Payment: p, Attempts: []*Attempt{a}}
-	if to, ok := Payments.Next(p.Status, OnClosed); ok {
-		p.Status, p.ClosedAt = to, now
-		c.paymentEvent(EventPaymentClosed, now) // its job goes on and asks for money that was in flight
-	}
+	c.endPayment(now)
 	return c, Applied
+}
+
+// endPayment ends the change's payment once none of its orders can be paid any more: as failed where the provider took
+// none of them, else as closed.
+func (c *Change) endPayment(now time.Time) {
+	p := c.Payment
+	on, event := OnRefused, EventPaymentFailed
+	for _, a := range p.Attempts {
+		switch a.Status {
+		case AttemptPlacing, AttemptOpen, AttemptPaid:
+			return
+		case AttemptClosed:
+			on, event = OnClosed, EventPaymentClosed
+		case AttemptRefused:
+		}
+	}
+	to, ok := Payments.Next(p.Status, on)
+	if !ok {
+		return
+	}
+	if p.Status = to; to == Closed {
+		p.ClosedAt = now
+	}
+	c.paymentEvent(event, now) // its job goes on and asks for money that was in flight
 }
 
 func (p *Payment) applyPaid(a *Attempt, r OrderReport, now time.Time) (*Change, Verdict) {
@@ -87,6 +110,9 @@ func (p *Payment) applyPaid(a *Attempt, r OrderReport, now time.Time) (*Change, 
 	if to, ok := Payments.Next(p.Status, OnPaid); ok {
 		p.Status, p.PaidAt = to, paidAt(r, now)
 		c.paymentEvent(EventPaymentSucceeded, now)
+		if current := p.Current(); current.Status != AttemptPaid { // nobody should pay that one any more
+			c.Jobs = append(c.Jobs, current.followJob(p, now))
+		}
 		return c, Applied
 	}
 	p.late(c, a, r, now)

@@ -20,9 +20,9 @@ type PaymentResource struct {
 	AmountRefunded int64               `json:"amount_refunded" doc:"minor units; the sum of succeeded refunds"`
 	Description    string              `json:"description"`
 	Channel        Channel             `json:"channel" enum:"wechat"`
-	Product        Product             `json:"product" enum:"native,jsapi,miniprogram,app,h5"`
+	Product        Product             `json:"product" enum:"native,jsapi,miniprogram,app,h5" doc:"how it was paid, or else is to be paid"`
 	Account        string              `json:"account" doc:"the merchant's account at the provider"`
-	TradeNo        string              `json:"trade_no" doc:"the number under which the provider knows the order"`
+	TradeNo        string              `json:"trade_no" doc:"the number under which the provider knows the order that paid, or else the one to pay; another after the payer switched"`
 	TransactionID  string              `json:"transaction_id,omitempty" doc:"the provider's own number, once paid"`
 	LatePaid       bool                `json:"late_paid,omitempty" doc:"the money arrived after the payment had ended"`
 	ReturnURL      string              `json:"return_url,omitempty"`
@@ -91,7 +91,7 @@ func (p *Payment) Resource() PaymentResource {
 		Amount: p.Amount, Currency: string(p.Currency), AmountPaid: p.AmountPaid, AmountRefunded: p.AmountRefunded,
 		Description: p.Description, Channel: p.Channel, Product: a.Product, Account: p.AccountID,
 		TradeNo: a.TradeNo, TransactionID: a.TransactionID, LatePaid: p.LatePaid,
-		ReturnURL: p.ReturnURL, Metadata: p.Metadata, ChannelError: p.Error,
+		ReturnURL: a.ReturnURL, Metadata: p.Metadata, ChannelError: a.Error,
 		CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt, PaidAt: optional(p.PaidAt), ClosedAt: optional(p.ClosedAt),
 	}
 }
@@ -99,8 +99,8 @@ func (p *Payment) Resource() PaymentResource {
 // ResourceWithCredential shows the payment to its own app, with the credential while it can be paid.
 func (p *Payment) ResourceWithCredential(now time.Time, invoke json.RawMessage) PaymentResource {
 	r := p.Resource()
-	c := p.Current().Credential
-	if p.Status == Pending && c.Usable(now) {
+	a := p.Current()
+	if c := a.Credential; p.Status == Pending && a.Status == AttemptOpen && c.Usable(now) {
 		r.Credential = &CredentialResource{CodeURL: c.CodeURL, PrepayID: c.PrepayID, H5URL: c.H5URL, Invoke: invoke, ExpiresAt: c.ExpiresAt}
 	}
 	return r

@@ -7,7 +7,7 @@ type Status string
 
 // The states of a payment.
 const (
-	Processing Status = "processing" // the outcome at the provider is not known yet
+	Processing Status = "processing" // the outcome of the newest order at the provider is not known yet
 	Pending    Status = "pending"    // placed at the provider, waiting for the payer
 	Succeeded  Status = "succeeded"  // the payer's money is there
 	Refunded   Status = "refunded"   // all of it has gone back
@@ -21,6 +21,7 @@ type Trigger string
 // The triggers of a payment.
 const (
 	OnPlaced       Trigger = "placed"        // the provider holds an unpaid order
+	OnSwitched     Trigger = "switched"      // the payer chose another way to pay, and an order for it is being placed
 	OnRefused      Trigger = "refused"       // the provider refused to hold one
 	OnPaid         Trigger = "paid"          // the provider reports the money
 	OnClosed       Trigger = "closed"        // the provider reports the order closed
@@ -33,6 +34,7 @@ var Payments = Machine[Status, Trigger]{
 	name: "payment", first: Processing,
 	rows: []Transition[Status, Trigger]{
 		{From: []Status{Processing}, On: OnPlaced, To: Pending},
+		{From: []Status{Pending}, On: OnSwitched, To: Processing},
 		{From: []Status{Processing}, On: OnRefused, To: Failed},
 		{From: []Status{Processing, Pending}, On: OnPaid, To: Succeeded},
 		{From: []Status{Processing, Pending}, On: OnClosed, To: Closed},

@@ -12,20 +12,8 @@ func twoProducts(t *testing.T, policy payment.LatePolicy) (b *bundle, p *payment
 	t.Helper()
 	b = newBundle(t)
 	b.app.LatePolicy = policy
-	p = b.create()
-	second := &payment.Attempt{
-		ID: "att_second", Product: payment.App, TradeNo: "20260309SECOND", MerchantID: p.Current().MerchantID, MerchantAppID: p.Current().MerchantAppID,
-		Status: payment.AttemptOpen, CreatedAt: b.clock.Now().Add(time.Second),
-	}
-	p.Attempts = append(p.Attempts, second)
-	p.Version++
-	if err := b.store.Commit(t.Context(), &payment.Change{Payment: p, Attempts: []*payment.Attempt{second}}); err != nil {
-		t.Fatal(err)
-	}
-	b.provider.mu.Lock()
-	defer b.provider.mu.Unlock()
-	b.provider.orders[second.TradeNo] = &order{tradeNo: second.TradeNo, appID: second.MerchantAppID, amount: p.Amount, state: payment.OrderUnpaid}
-	p = b.load(p)
+	b.create()
+	p = b.switched(payment.App)
 	return b, p
 }
 
@@ -33,8 +21,7 @@ func twoProducts(t *testing.T, policy payment.LatePolicy) (b *bundle, p *payment
 func (b *bundle) payOrder(id, tradeNo string) {
 	b.t.Helper()
 	b.provider.pay(tradeNo)
-	r, _ := b.provider.order(tradeNo)
-	b.deliver(payment.Notification{AccountID: "acc", ID: id, EventType: "TRANSACTION.SUCCESS", Order: &r, Body: []byte(`{}`)}, payment.Applied)
+	b.deliver(b.orderOf(id, tradeNo), payment.Applied)
 }
 
 // TestPaidOnTwoProducts is the payment of a payer who pays both orders.
@@ -51,8 +38,7 @@ func TestPaidOnTwoProducts(t *testing.T) {
 					b.payOrder("n1", winner.TradeNo)
 					b.payOrder("n2", loser.TradeNo)
 					for _, again := range []*payment.Attempt{winner, loser} {
-						r, _ := b.provider.order(again.TradeNo)
-						b.deliver(payment.Notification{AccountID: "acc", ID: "again-" + again.ID, Order: &r, Body: []byte(`{}`)}, payment.NoEffect)
+						b.deliver(b.orderOf("again-"+again.ID, again.TradeNo), payment.NoEffect)
 					}
 					b.happened(p.ID, "payment.created payment.succeeded payment.late_paid")
 					p = b.load(p)

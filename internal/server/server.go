@@ -167,8 +167,8 @@ func (s *Server) assemble(o Options) error {
 	s.jobs, err = o.Queue(job.Config{
 		Store: s.Store,
 		Work: map[payment.JobKind]job.Work{
-			payment.FollowPayment: s.payments.FollowPayment, payment.FollowRefund: s.payments.FollowRefund,
-			payment.AskAgain: s.payments.AskAgain, payment.DeliverWebhook: s.Webhooks.Deliver,
+			payment.FollowPayment: s.payments.FollowPayment, payment.FollowAttempt: s.payments.FollowAttempt,
+			payment.FollowRefund: s.payments.FollowRefund, payment.AskAgain: s.payments.AskAgain, payment.DeliverWebhook: s.Webhooks.Deliver,
 		},
 		Hourly: func(ctx context.Context) error {
 			keep := store.Retention{Traffic: s.config.Retention.Traffic, History: s.config.Retention.History, Stream: s.stream != nil}

@@ -132,7 +132,7 @@ func (c *crowd) stored(p *payment.Payment) (version int64) {
 func newPayment(id string) *payment.Payment {
 	now := time.UnixMilli(1_800_000_000_000).UTC()
 	return &payment.Payment{
-		ID: "pay_" + id, AppID: "app", AccountID: "main", OutTradeNo: "order-" + id, Amount: 100, Currency: money.CNY, Channel: payment.WeChat, Product: payment.Native,
+		ID: "pay_" + id, AppID: "app", AccountID: "main", OutTradeNo: "order-" + id, Amount: 100, Currency: money.CNY, Channel: payment.WeChat,
 		LatePolicy: payment.LateRefund, Status: payment.Pending, CreatedAt: now, UpdatedAt: now, ExpiresAt: now.Add(time.Hour), Version: 1,
 	}
 }

@@ -124,7 +124,7 @@ func (s *Store) addAttempts(ctx context.Context, payments []*payment.Payment) er
 		o.attempt = a
 		return o, err
 	}
-	all, err := list(ctx, s.read, scan, `SELECT payment_id, `+attemptColumns+` FROM attempts WHERE app_id = $1 AND payment_id IN (`+strings.Join(places, ", ")+`) ORDER BY created_at, id`, args...)
+	all, err := list(ctx, s.read, scan, `SELECT payment_id, `+attemptColumns+` FROM attempts WHERE app_id = $1 AND payment_id IN (`+strings.Join(places, ", ")+`) ORDER BY ordinal`, args...)
 	for _, o := range all {
 		byID[o.paymentID].Attempts = append(byID[o.paymentID].Attempts, o.attempt)
 	}

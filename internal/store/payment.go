@@ -10,20 +10,20 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/payment"
 )
 
-const paymentColumns = `app_id, id, account_id, out_trade_no, amount, currency, description, channel, product, payer_openid, client_ip, return_url, metadata,
-	content_hash, late_policy, status, amount_paid, amount_refunded, amount_refunding, late_paid, error,
+const paymentColumns = `app_id, id, account_id, out_trade_no, amount, currency, description, channel, metadata,
+	content_hash, late_policy, status, amount_paid, amount_refunded, amount_refunding, late_paid,
 	created_at, updated_at, expires_at, paid_at, closed_at, close_requested_at, sequence, version`
 
 func scanPayment(r rows) (*payment.Payment, error) {
 	p := &payment.Payment{}
-	err := r.Scan(&p.AppID, &p.ID, &p.AccountID, &p.OutTradeNo, &p.Amount, &p.Currency, &p.Description, &p.Channel, &p.Product, &p.Payer.OpenID, &p.ClientIP, &p.ReturnURL, jsonText(&p.Metadata),
-		&p.ContentHash, &p.LatePolicy, &p.Status, &p.AmountPaid, &p.AmountRefunded, &p.AmountRefunding, &p.LatePaid, jsonText(&p.Error),
+	err := r.Scan(&p.AppID, &p.ID, &p.AccountID, &p.OutTradeNo, &p.Amount, &p.Currency, &p.Description, &p.Channel, jsonText(&p.Metadata),
+		&p.ContentHash, &p.LatePolicy, &p.Status, &p.AmountPaid, &p.AmountRefunded, &p.AmountRefunding, &p.LatePaid,
 		instant{&p.CreatedAt}, instant{&p.UpdatedAt}, instant{&p.ExpiresAt}, instant{&p.PaidAt}, instant{&p.ClosedAt}, instant{&p.CloseRequestedAt}, &p.Sequence, &p.Version)
 	return p, err
 }
 
 const (
-	selectAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`
+	selectAttempts = `SELECT ` + attemptColumns + ` FROM attempts WHERE app_id = $1 AND payment_id = $2 ORDER BY ordinal`
 	selectRefunds  = `SELECT ` + refundColumns + ` FROM refunds WHERE app_id = $1 AND payment_id = $2 ORDER BY created_at, id`
 )
 
@@ -61,6 +61,11 @@ func (s *Store) PaymentByID(ctx context.Context, appID, id string) (p *payment.P
 // PaymentByOutTradeNo implements [payment.Store].
 func (s *Store) PaymentByOutTradeNo(ctx context.Context, appID, outTradeNo string) (*payment.Payment, error) {
 	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE app_id = $1 AND out_trade_no = $2`, appID, outTradeNo)
+}
+
+// PaymentByAttemptID implements [payment.Store].
+func (s *Store) PaymentByAttemptID(ctx context.Context, appID, attemptID string) (*payment.Payment, error) {
+	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE app_id = $1 AND id = (SELECT payment_id FROM attempts WHERE app_id = $1 AND id = $2)`, appID, attemptID)
 }
 
 // PaymentByTradeNo implements [payment.Store]. Callers at the same time share a query.
@@ -116,7 +121,7 @@ func (s *Store) paymentsByTradeNo(ctx context.Context, accountID string, tradeNo
 			payments[id{p.AppID, p.ID}] = p
 			return err
 		}},
-		{sql: `SELECT app_id, payment_id, ` + attemptColumns + ` FROM attempts WHERE payment_id IN ` + ids + ` ORDER BY created_at, id`, args: args, returned: func(r rows) error {
+		{sql: `SELECT app_id, payment_id, ` + attemptColumns + ` FROM attempts WHERE payment_id IN ` + ids + ` ORDER BY ordinal`, args: args, returned: func(r rows) error {
 			var of id
 			a, err := scanAttempt(r, &of.app, &of.payment)
 			if p := payments[of]; p != nil {
@@ -187,20 +192,20 @@ func scanText(r rows) (string, error) {
 func putPayment(p *payment.Payment) statement {
 	if p.Version == 1 {
 		return statement{
-			sql: `INSERT INTO payments (` + paymentColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29)`,
+			sql: `INSERT INTO payments (` + paymentColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)`,
 			args: []any{
-				p.AppID, p.ID, p.AccountID, p.OutTradeNo, p.Amount, string(p.Currency), p.Description, string(p.Channel), string(p.Product), p.Payer.OpenID, p.ClientIP, p.ReturnURL, text(p.Metadata),
-				p.ContentHash, string(p.LatePolicy), string(p.Status), p.AmountPaid, p.AmountRefunded, p.AmountRefunding, p.LatePaid, text(p.Error),
+				p.AppID, p.ID, p.AccountID, p.OutTradeNo, p.Amount, string(p.Currency), p.Description, string(p.Channel), text(p.Metadata),
+				p.ContentHash, string(p.LatePolicy), string(p.Status), p.AmountPaid, p.AmountRefunded, p.AmountRefunding, p.LatePaid,
 				millis(p.CreatedAt), millis(p.UpdatedAt), millis(p.ExpiresAt), millis(p.PaidAt), millis(p.ClosedAt), millis(p.CloseRequestedAt), p.Sequence, p.Version,
 			},
 		}
 	}
 	return statement{
-		sql: `UPDATE payments SET status = $4, amount_paid = $5, amount_refunded = $6, amount_refunding = $7, late_paid = $8, error = $9,
-			updated_at = $10, paid_at = $11, closed_at = $12, close_requested_at = $13, sequence = $14, version = version + 1
+		sql: `UPDATE payments SET status = $4, amount_paid = $5, amount_refunded = $6, amount_refunding = $7, late_paid = $8,
+			updated_at = $9, paid_at = $10, closed_at = $11, close_requested_at = $12, sequence = $13, version = version + 1
 			WHERE app_id = $1 AND id = $2 AND version = $3`,
 		args: []any{
-			p.AppID, p.ID, p.Version - 1, string(p.Status), p.AmountPaid, p.AmountRefunded, p.AmountRefunding, p.LatePaid, text(p.Error),
+			p.AppID, p.ID, p.Version - 1, string(p.Status), p.AmountPaid, p.AmountRefunded, p.AmountRefunding, p.LatePaid,
 			millis(p.UpdatedAt), millis(p.PaidAt), millis(p.ClosedAt), millis(p.CloseRequestedAt), p.Sequence,
 		},
 		affected: func(n int64) error {
@@ -212,24 +217,25 @@ func putPayment(p *payment.Payment) statement {
 	}
 }
 
-const attemptColumns = `id, product, trade_no, merchant_id, merchant_app_id, transaction_id, status, late, code_url, prepay_id, h5_url, credential_expires_at, placing_until, created_at`
+const attemptColumns = `id, ordinal, product, payer_openid, client_ip, return_url, trade_no, merchant_id, merchant_app_id, transaction_id, status, error, late,
+	code_url, prepay_id, h5_url, credential_expires_at, placing_until, created_at, closed_at`
 
 // scanAttempt scans attemptColumns, behind the columns of before.
 func scanAttempt(r rows, before ...any) (*payment.Attempt, error) {
 	a := &payment.Attempt{}
-	err := r.Scan(append(before, &a.ID, &a.Product, &a.TradeNo, &a.MerchantID, &a.MerchantAppID, &a.TransactionID, &a.Status, &a.Late,
-		&a.Credential.CodeURL, &a.Credential.PrepayID, &a.Credential.H5URL, instant{&a.Credential.ExpiresAt}, instant{&a.PlacingUntil}, instant{&a.CreatedAt})...)
+	err := r.Scan(append(before, &a.ID, &a.Ordinal, &a.Product, &a.Payer.OpenID, &a.ClientIP, &a.ReturnURL, &a.TradeNo, &a.MerchantID, &a.MerchantAppID, &a.TransactionID, &a.Status, jsonText(&a.Error), &a.Late,
+		&a.Credential.CodeURL, &a.Credential.PrepayID, &a.Credential.H5URL, instant{&a.Credential.ExpiresAt}, instant{&a.PlacingUntil}, instant{&a.CreatedAt}, instant{&a.ClosedAt})...)
 	return a, err
 }
 
 func putAttempt(p *payment.Payment, a *payment.Attempt) statement {
 	return statement{
-		sql: `INSERT INTO attempts (app_id, payment_id, account_id, ` + attemptColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-			ON CONFLICT (app_id, id) DO UPDATE SET transaction_id = excluded.transaction_id, status = excluded.status, late = excluded.late, code_url = excluded.code_url, prepay_id = excluded.prepay_id,
-			h5_url = excluded.h5_url, credential_expires_at = excluded.credential_expires_at, placing_until = excluded.placing_until`,
+		sql: `INSERT INTO attempts (app_id, payment_id, account_id, ` + attemptColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+			ON CONFLICT (app_id, id) DO UPDATE SET transaction_id = excluded.transaction_id, status = excluded.status, error = excluded.error, late = excluded.late, code_url = excluded.code_url, prepay_id = excluded.prepay_id,
+			h5_url = excluded.h5_url, credential_expires_at = excluded.credential_expires_at, placing_until = excluded.placing_until, closed_at = excluded.closed_at`,
 		args: []any{
-			p.AppID, p.ID, p.AccountID, a.ID, string(a.Product), a.TradeNo, a.MerchantID, a.MerchantAppID, a.TransactionID, string(a.Status), a.Late,
-			a.Credential.CodeURL, a.Credential.PrepayID, a.Credential.H5URL, millis(a.Credential.ExpiresAt), millis(a.PlacingUntil), millis(a.CreatedAt),
+			p.AppID, p.ID, p.AccountID, a.ID, a.Ordinal, string(a.Product), a.Payer.OpenID, a.ClientIP, a.ReturnURL, a.TradeNo, a.MerchantID, a.MerchantAppID, a.TransactionID, string(a.Status), text(a.Error), a.Late,
+			a.Credential.CodeURL, a.Credential.PrepayID, a.Credential.H5URL, millis(a.Credential.ExpiresAt), millis(a.PlacingUntil), millis(a.CreatedAt), millis(a.ClosedAt),
 		},
 	}
 }

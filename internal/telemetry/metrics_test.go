@@ -85,7 +85,7 @@ func full(now func() time.Time) *telemetry.Metrics {
 // happen makes every metric have a value.
 func happen(m *telemetry.Metrics) {
 	ctx := context.Background()
-	p := &payment.Payment{Channel: payment.WeChat, Product: payment.Native, Attempts: []*payment.Attempt{{Product: payment.Native}}}
+	p := &payment.Payment{Channel: payment.WeChat, Attempts: []*payment.Attempt{{Product: payment.Native}}}
 	for _, eventType := range payment.EventTypes {
 		m.Committed(ctx, &payment.Change{Payment: p, Events: []payment.Event{{Type: eventType}}})
 	}

@@ -77,7 +77,7 @@ var mutants = []mutant{
 	},
 	{
 		"other content under the same number is answered with the first payment", "internal/payment/create.go",
-		"if p.ContentHash != hash {", `if p.ContentHash == "" {`, "./internal/payment", "^TestCreate$",
+		"if !p.intends(req) {", `if p.ContentHash == "" {`, "./internal/payment", "^TestCreate$",
 	},
 	{
 		"an idempotency key answers another request", "internal/idempotency/middleware.go",
@@ -87,11 +87,11 @@ var mutants = []mutant{
 	// Unknown is settled by asking.
 	{
 		"a refused order is believed without asking", "internal/payment/create.go",
-		"report, err := provider.QueryOrder(ctx, p.Current())", "var report OrderReport\n\t\terr := error(&ChannelError{Outcome: Absent})", "./internal/payment", "^TestPlaceOutcomes$",
+		"report, err := provider.QueryOrder(ctx, a)", "var report OrderReport\n\t\terr := error(&ChannelError{Outcome: Absent})", "./internal/payment", "^TestPlaceOutcomes$",
 	},
 	{
 		"a question without an answer confirms a refusal", "internal/payment/create.go",
-		"asked.Outcome == Absent || asked.Outcome == Refused {", "asked.Outcome != \"\" {", "./internal/payment", "^TestPlaceOutcomes$",
+		"asked.Outcome == Absent || asked.Outcome == Refused {", "asked.Outcome >= Unknown {", "./internal/payment", "^TestPlaceOutcomes$",
 	},
 	{
 		"a refused refund is believed without asking", "internal/payment/refund.go",
@@ -107,13 +107,35 @@ var mutants = []mutant{
 	},
 	{
 		"a payment is closed here before it is closed at its provider", "internal/payment/follow.go",
-		"\t\tif refusal.Outcome != Refused {\n\t\t\treturn p, refusal\n\t\t}\n\t\tp, _, err = s.ask(ctx, p) // the usual reason: the payer was faster",
-		"\t\tif refusal.Outcome != Refused {\n\t\t\treturn s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {\n\t\t\t\tc, _ := p.applyClosed(p.Current(), s.clock())\n\t\t\t\treturn c, nil\n\t\t\t})\n\t\t}\n\t\tp, _, err = s.ask(ctx, p)",
+		"\t\tif refusal.Outcome != Refused {\n\t\t\treturn p, refusal\n\t\t}\n\t\tp, heard, err = s.ask(ctx, p, a) // the usual reason: the payer was faster",
+		"\t\tif refusal.Outcome != Refused {\n\t\t\treturn s.update(ctx, p, s.reload(p), func(p *Payment) (*Change, error) {\n\t\t\t\tc, _ := p.applyClosed(p.attempt(a.TradeNo), s.clock())\n\t\t\t\treturn c, nil\n\t\t\t})\n\t\t}\n\t\tp, heard, err = s.ask(ctx, p, a)",
 		"./internal/payment", "^TestClose$",
 	},
 	{
 		"a closed order is closed without asking whether it was paid", "internal/payment/follow.go",
-		"\tp, heard, err := s.ask(ctx, p)\n\tif err != nil || p.Terminal() {", "\tvar heard heard\n\tvar err error\n\tif err != nil || p.Terminal() {", "./internal/payment", "^(TestClose|TestFollowPayment)$",
+		"\tp, heard, err := s.ask(ctx, p, a)\n\tif err != nil {", "\theard := heard{state: OrderUnpaid}\n\tvar err error\n\tif err != nil {", "./internal/payment", "^(TestClose|TestFollowPayment)$",
+	},
+
+	// A payer who switches.
+	{
+		"the order that a payer left is not closed", "internal/payment/switch.go",
+		"return p.payable(now) && (a == current || current.Status == AttemptPlacing", "return p.payable(now) && (a == current || current.Status == AttemptPlacing || a.Status == AttemptOpen", "./internal/payment", "^TestSwitch$",
+	},
+	{
+		"the order that a payer left is closed before the new one is placed", "internal/payment/switch.go",
+		"(a == current || current.Status == AttemptPlacing && (a.Status == AttemptPlacing || a.Status == AttemptOpen))", "a == current", "./internal/payment", "^TestASwitchOfUnknownOutcome$",
+	},
+	{
+		"a payment is closed while one of its orders is open", "internal/payment/report.go",
+		"case AttemptPlacing, AttemptOpen, AttemptPaid:\n\t\t\treturn", "case AttemptPlacing, AttemptOpen:\n\t\tcase AttemptPaid:\n\t\t\treturn", "./internal/payment", "^TestTheEndOfAPaymentWithTwoOrders$",
+	},
+	{
+		"the repeat of a switch is another switch", "internal/payment/create.go",
+		"case asked != a:", "case asked != a || a.Ordinal > 1:", "./internal/payment", "^TestSwitch$",
+	},
+	{
+		"the order that did not pay a payment can be paid on", "internal/payment/report.go",
+		"current.Status != AttemptPaid {", "current.Status == AttemptRefused {", "./internal/payment", "^(TestTheOrderThatDidNotPay|TestASwitchOfUnknownOutcome)$",
 	},
 
 	// No more goes back than came in, and none is lost.

@@ -96,9 +96,9 @@ func (s *suite) order(t *testing.T, product payment.Product) (*payment.Payment, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &payment.Attempt{Product: product, TradeNo: tradeNo, MerchantID: merchantID, MerchantAppID: appID}
+	a := &payment.Attempt{Product: product, Payer: s.Payer, ClientIP: "192.0.2.7", TradeNo: tradeNo, MerchantID: merchantID, MerchantAppID: appID}
 	return &payment.Payment{
-		ID: "pay_" + tradeNo, Amount: 1000, Currency: money.CNY, Description: "一杯咖啡", Product: product, Payer: s.Payer, ClientIP: "192.0.2.7",
+		ID: "pay_" + tradeNo, Amount: 1000, Currency: money.CNY, Description: "一杯咖啡",
 		ExpiresAt: time.Now().Add(time.Hour).UTC().Truncate(time.Second), Attempts: []*payment.Attempt{a},
 	}, a
 }

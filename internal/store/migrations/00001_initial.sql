@@ -15,10 +15,6 @@ CREATE TABLE payments (
     currency           text    NOT NULL,
     description        text    NOT NULL,
     channel            text    NOT NULL,
-    product            text    NOT NULL,
-    payer_openid       text    NOT NULL,
-    client_ip          text    NOT NULL,
-    return_url         text    NOT NULL,
     metadata           text    NOT NULL,
     content_hash       text    NOT NULL,
     late_policy        text    NOT NULL,
@@ -27,7 +23,6 @@ CREATE TABLE payments (
     amount_refunded    bigint  NOT NULL CHECK (amount_refunded >= 0),
     amount_refunding   bigint  NOT NULL CHECK (amount_refunding >= 0),
     late_paid          boolean NOT NULL,
-    error              text    NOT NULL,
     created_at         bigint  NOT NULL,
     updated_at         bigint  NOT NULL,
     expires_at         bigint  NOT NULL,
@@ -48,12 +43,17 @@ CREATE TABLE attempts (
     id                    text    NOT NULL,
     payment_id            text    NOT NULL,
     account_id            text    NOT NULL,
+    ordinal               integer NOT NULL,
     product               text    NOT NULL,
+    payer_openid          text    NOT NULL,
+    client_ip             text    NOT NULL,
+    return_url            text    NOT NULL,
     trade_no              text    NOT NULL,
     merchant_id           text    NOT NULL,
     merchant_app_id       text    NOT NULL,
     transaction_id        text    NOT NULL,
     status                text    NOT NULL,
+    error                 text    NOT NULL,
     late                  boolean NOT NULL,
     code_url              text    NOT NULL,
     prepay_id             text    NOT NULL,
@@ -61,9 +61,11 @@ CREATE TABLE attempts (
     credential_expires_at bigint  NOT NULL,
     placing_until         bigint  NOT NULL,
     created_at            bigint  NOT NULL,
+    closed_at             bigint  NOT NULL,
     PRIMARY KEY (app_id, id)
 );
-CREATE INDEX attempts_payment ON attempts (payment_id, app_id);
+-- A payer's one wish to switch is one attempt.
+CREATE UNIQUE INDEX attempts_payment ON attempts (payment_id, app_id, ordinal);
 -- A notification names the account and the trade number, nothing else.
 CREATE UNIQUE INDEX attempts_trade_no ON attempts (account_id, trade_no);
 -- One provider transaction pays one attempt.

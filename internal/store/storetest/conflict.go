@@ -13,6 +13,7 @@ var conflictTests = map[string]func(*testing.T, *bundle){
 	"ATakenOutTradeNoIsAConflict":                     aTakenOutTradeNoIsAConflict,
 	"TwoAppsMayUseTheSameOutTradeNo":                  twoAppsMayUseTheSameOutTradeNo,
 	"ATakenTransactionIsAConflict":                    aTakenTransactionIsAConflict,
+	"OneOfManySwitchesIsCommitted":                    oneOfManySwitchesIsCommitted,
 	"ATakenOutRefundNoIsAConflict":                    aTakenOutRefundNoIsAConflict,
 	"MoneyIsNotCountedTwiceForOneSource":              moneyIsNotCountedTwiceForOneSource,
 	"ADuplicateNoticeChangesNothing":                  aDuplicateNoticeChangesNothing,
@@ -61,6 +62,28 @@ func aTakenTransactionIsAConflict(t *testing.T, b *bundle) {
 	c := paid(second)
 	c.Attempts[0].TransactionID = first.Attempts[0].TransactionID
 	b.refused(c, payment.ErrConflict)
+}
+
+func oneOfManySwitchesIsCommitted(t *testing.T, b *bundle) {
+	first := newPayment(1)
+	b.commit(created(first))
+	n := 1
+	b.race(10, payment.ErrConflict, func() *payment.Change {
+		n++
+		p := must(b.PaymentByID(t.Context(), appID, first.ID))(t)
+		p.Attempts = append(p.Attempts, switched(p, n))
+		p.Version++
+		return &payment.Change{Payment: p, Attempts: p.Attempts[1:]}
+	})
+	if p := must(b.PaymentByID(t.Context(), appID, first.ID))(t); len(p.Attempts) != 2 {
+		t.Errorf("%d attempts", len(p.Attempts))
+	}
+	p := newPayment(1)
+	p.ID, p.OutTradeNo = "pay_0002", "order-0002"
+	p.Attempts[0].ID, p.Attempts[0].TradeNo = "att_0100", "T0100"
+	p.Attempts = append(p.Attempts, switched(p, 101))
+	p.Attempts[1].Ordinal = 1
+	b.refused(created(p), payment.ErrConflict) // the last guard, should every other one fail
 }
 
 func aTakenOutRefundNoIsAConflict(t *testing.T, b *bundle) {

@@ -110,6 +110,9 @@ func (b *bundle) ofPayments(page payment.Page) []method {
 		of("PaymentByOutTradeNo", func(ctx context.Context) (*payment.Payment, error) {
 			return b.PaymentByOutTradeNo(ctx, appID, "order-0001")
 		}),
+		of("PaymentByAttemptID", func(ctx context.Context) (*payment.Payment, error) {
+			return b.PaymentByAttemptID(ctx, appID, "att_0001")
+		}),
 		of("PaymentByTradeNo", func(ctx context.Context) (*payment.Payment, error) {
 			return b.PaymentByTradeNo(ctx, accountID, "T0001")
 		}),

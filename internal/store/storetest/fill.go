@@ -25,9 +25,9 @@ func Fill(tb testing.TB, s *store.Store, payments int) {
 		table, row string
 		rows       int
 	}{
-		{"payments", `{app}, 'pay_' || {n}, {account}, 'order-' || {n}, 8800, 'CNY', 'coffee', 'wechat', 'native', '', '', '', '', 'hash', 'refund', {status},
-			8800, 0, 0, false, '', {at}, {at}, {at} + 7200000, {at}, 0, 0, 2, 3`, payments},
-		{"attempts", `{app}, 'att_' || {n}, 'pay_' || {n}, {account}, 'native', 'T' || {n}, '1900000001', 'wx1', '42' || {n}, 'paid', false, 'weixin://wxpay/' || {n}, '', '', 0, 0, {at}`, payments},
+		{"payments", `{app}, 'pay_' || {n}, {account}, 'order-' || {n}, 8800, 'CNY', 'coffee', 'wechat', '', 'hash', 'refund', {status},
+			8800, 0, 0, false, {at}, {at}, {at} + 7200000, {at}, 0, 0, 2, 3`, payments},
+		{"attempts", `{app}, 'att_' || {n}, 'pay_' || {n}, {account}, 1, 'native', '', '', '', 'T' || {n}, '1900000001', 'wx1', '42' || {n}, 'paid', '', false, 'weixin://wxpay/' || {n}, '', '', 0, 0, {at}, 0`, payments},
 		{"refunds", `{app}, 'rfd_' || {n}, 'pay_' || {n}, {account}, 'refund-' || {n}, 'R' || {n}, '50' || {n}, 'T' || {n}, 100, 'CNY', '', 'succeeded', '', {at}, {at}, {at}, 2`, payments / 20},
 		{"events", `{app}, 'evt_' || {n} || 'P1', 'payment.created', 'payment', 'pay_' || {n}, 1, {at}, '{"object":"payment"}', i`, payments},
 		{"events", `{app}, 'evt_' || {n} || 'P2', 'payment.succeeded', 'payment', 'pay_' || {n}, 2, {at}, '{"object":"payment"}', i`, payments},

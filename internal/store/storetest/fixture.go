@@ -19,14 +19,24 @@ func newPayment(n int) *payment.Payment {
 	id := fmt.Sprintf("%04d", n)
 	return &payment.Payment{
 		ID: "pay_" + id, AppID: appID, AccountID: accountID, OutTradeNo: "order-" + id, Amount: 8800, Currency: money.CNY,
-		Description: "一杯咖啡 ☕", Channel: payment.WeChat, Product: payment.JSAPI, Payer: payment.Payer{OpenID: "o-payer"}, ClientIP: "192.0.2.7",
-		ReturnURL: "https://shop.example/done?n=1", Metadata: map[string]string{"cart": "7", "note": `"'; DROP TABLE payments`},
+		Description: "一杯咖啡 ☕", Channel: payment.WeChat,
+		Metadata:    map[string]string{"cart": "7", "note": `"'; DROP TABLE payments`},
 		ContentHash: "hash-" + id, LatePolicy: payment.LateRefund, Status: payment.Processing,
 		CreatedAt: epoch, UpdatedAt: epoch, ExpiresAt: epoch.Add(time.Hour), Sequence: 1, Version: 1,
 		Attempts: []*payment.Attempt{{
-			ID: "att_" + id, Product: payment.JSAPI, TradeNo: "T" + id, MerchantID: "1900000001", MerchantAppID: "wx1", Status: payment.AttemptPlacing,
+			ID: "att_" + id, Ordinal: 1, Product: payment.JSAPI, Payer: payment.Payer{OpenID: "o-payer"}, ClientIP: "192.0.2.7", ReturnURL: "https://shop.example/done?n=1",
+			TradeNo: "T" + id, MerchantID: "1900000001", MerchantAppID: "wx1", Status: payment.AttemptPlacing,
 			PlacingUntil: epoch.Add(20 * time.Second), CreatedAt: epoch,
 		}},
+	}
+}
+
+// switched is the next attempt of p, with another way to pay.
+func switched(p *payment.Payment, n int) *payment.Attempt {
+	id := fmt.Sprintf("%04d", n)
+	return &payment.Attempt{
+		ID: "att_" + id, Ordinal: len(p.Attempts) + 1, Product: payment.Native, TradeNo: "T" + id, MerchantID: "1900000001", MerchantAppID: "wx1",
+		Status: payment.AttemptPlacing, CreatedAt: epoch.Add(time.Minute),
 	}
 }
 

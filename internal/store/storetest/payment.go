@@ -34,6 +34,7 @@ func everyLoaderReturnsThePaymentWhole(t *testing.T, b *bundle) {
 	loaded := map[string]*payment.Payment{
 		"id":            must(b.PaymentByID(ctx, appID, p.ID))(t),
 		"out_trade_no":  must(b.PaymentByOutTradeNo(ctx, appID, p.OutTradeNo))(t),
+		"attempt id":    must(b.PaymentByAttemptID(ctx, appID, "att_0001"))(t),
 		"trade number":  must(b.PaymentByTradeNo(ctx, accountID, p.Current().TradeNo))(t),
 		"refund number": must(b.PaymentByRefundNo(ctx, accountID, "R0001"))(t),
 		"refund id":     must(b.PaymentByRefundID(ctx, appID, "rfd_0001"))(t),
@@ -53,11 +54,11 @@ func everyChangeableFieldIsStored(t *testing.T, b *bundle) {
 	a, r := p.Attempts[0], p.Refunds[0]
 	a.Status = payment.AttemptClosed
 	a.Credential = payment.Credential{CodeURL: "weixin://1", PrepayID: "wx2", H5URL: "https://h5", ExpiresAt: epoch.Add(time.Hour)}
-	a.PlacingUntil = epoch.Add(time.Second)
+	a.PlacingUntil, a.ClosedAt = epoch.Add(time.Second), epoch.Add(6*time.Second)
+	a.Error = &payment.ChannelError{Code: "PARAM_ERROR", Message: "bad", RequestID: "q2"}
 	r.ChannelRefundID, r.Status, r.Error = "50000", payment.RefundAbnormal, &payment.ChannelError{Code: "NOT_ENOUGH", Message: "余额不足", RequestID: "q1"}
 	r.UpdatedAt, r.SucceededAt, r.Sequence = epoch.Add(2*time.Second), epoch.Add(time.Second), 2
 	p.Status, p.AmountRefunded, p.AmountRefunding, p.LatePaid = payment.Refunded, 200, 100, true
-	p.Error = &payment.ChannelError{Code: "PARAM_ERROR", Message: "bad", RequestID: "q2"}
 	p.UpdatedAt, p.ClosedAt, p.CloseRequestedAt = epoch.Add(3*time.Second), epoch.Add(4*time.Second), epoch.Add(5*time.Second)
 	p.Version++
 	b.commit(&payment.Change{Payment: p, Attempts: p.Attempts, Refunds: p.Refunds})
@@ -70,6 +71,7 @@ func unknownNumbersAreNotFound(t *testing.T, b *bundle) {
 	for what, load := range map[string]func() error{
 		"id":            func() error { _, err := b.PaymentByID(ctx, appID, "pay_x"); return err },
 		"out_trade_no":  func() error { _, err := b.PaymentByOutTradeNo(ctx, appID, "x"); return err },
+		"attempt id":    func() error { _, err := b.PaymentByAttemptID(ctx, appID, "att_x"); return err },
 		"trade number":  func() error { _, err := b.PaymentByTradeNo(ctx, accountID, "x"); return err },
 		"refund number": func() error { _, err := b.PaymentByRefundNo(ctx, accountID, "x"); return err },
 		"refund id":     func() error { _, err := b.PaymentByRefundID(ctx, appID, "x"); return err },
@@ -91,6 +93,7 @@ func numbersOfOthersAreNotFound(t *testing.T, b *bundle) {
 	for what, load := range map[string]func() error{
 		"id":            func() error { _, err := b.PaymentByID(ctx, "app_2", p.ID); return err },
 		"out_trade_no":  func() error { _, err := b.PaymentByOutTradeNo(ctx, "app_2", p.OutTradeNo); return err },
+		"attempt id":    func() error { _, err := b.PaymentByAttemptID(ctx, "app_2", "att_0001"); return err },
 		"trade number":  func() error { _, err := b.PaymentByTradeNo(ctx, "acc_2", p.Current().TradeNo); return err },
 		"refund number": func() error { _, err := b.PaymentByRefundNo(ctx, "acc_2", "R0001"); return err },
 		"refund id":     func() error { _, err := b.PaymentByRefundID(ctx, "app_2", "rfd_0001"); return err },
@@ -123,14 +126,19 @@ func transactionOwnerKnowsOnlyPaidAttempts(t *testing.T, b *bundle) {
 
 func attemptsAndRefundsComeInOrderOfTheirAge(t *testing.T, b *bundle) {
 	p := newPayment(5)
-	second := *p.Attempts[0]
-	second.ID, second.TradeNo, second.CreatedAt = "att_0001", "T9", epoch.Add(time.Second) // the older id, the younger attempt
-	p.Attempts = append(p.Attempts, &second)
-	c := created(p)
-	b.commit(c)
-	got := must(b.PaymentByID(t.Context(), appID, p.ID))(t)
-	if got.Current().TradeNo != "T9" {
-		t.Errorf("the current attempt is %s, want the youngest", got.Current().TradeNo)
+	p.Attempts = append(p.Attempts, switched(p, 9))
+	p.Attempts[1].ID, p.Attempts[1].CreatedAt = "att_0001", epoch.Add(-time.Minute) // an older id, by a replica whose clock is late
+	b.commit(created(p))
+	ctx := t.Context()
+	listed, _, err := b.Payments(ctx, payment.PaymentFilter{AppID: appID}, payment.Page{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for by, got := range map[string]*payment.Payment{
+		"id": must(b.PaymentByID(ctx, appID, p.ID))(t), "first trade number": must(b.PaymentByTradeNo(ctx, accountID, "T0005"))(t),
+		"second trade number": must(b.PaymentByTradeNo(ctx, accountID, "T0009"))(t), "list": listed[0],
+	} {
+		same(t, "by "+by, got, p)
 	}
 }
 
