@@ -45,7 +45,7 @@ func (w *world) check(ctx context.Context) error {
 // violations are what does not fit.
 func (w *world) violations(a account) (found []*Violation) {
 	for _, invariant := range []func(account) []*Violation{
-		checkOrders, checkRefunds, checkLedger, checkNumbers, checkEvents, checkOwners, checkEnds, w.checkWebhooks, w.checkAcknowledged,
+		checkOrders, checkRefunds, checkLedger, w.checkNumbers, checkEvents, checkOwners, checkEnds, w.checkWebhooks, w.checkAcknowledged,
 	} {
 		found = append(found, invariant(a)...)
 	}
@@ -150,6 +150,32 @@ func checkOrders(a account) (found []*Violation) {
 	return found
 }
 
+// closedThere checks that of a payment that is closed here no order can be paid, from the moment on at which it is closed.
+func (w *world) closedThere(ctx context.Context) error {
+	closed, err := query(ctx, w.db, `SELECT trade_no FROM attempts WHERE payment_id IN (SELECT id FROM payments WHERE status = 'closed')`, func(r *sql.Rows) (tradeNo string, err error) {
+		err = r.Scan(&tradeNo)
+		return tradeNo, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, tradeNo := range closed {
+		if w.shut[tradeNo] {
+			continue
+		}
+		o, err := w.provider.order(ctx, tradeNo)
+		switch {
+		case errors.As(err, new(*refusal)): // never placed
+		case err != nil:
+			return err
+		case o.State == "NOTPAY":
+			return broken("closed", "order %s can still be paid, and its payment is closed", tradeNo)
+		}
+		w.shut[tradeNo] = true
+	}
+	return nil
+}
+
 // refundStatuses are the provider's words for what a refund is here.
 var refundStatuses = map[payment.RefundStatus]string{
 	payment.RefundProcessing: "PROCESSING", payment.RefundSucceeded: "SUCCESS", payment.RefundAbnormal: "ABNORMAL", payment.RefundClosed: "CLOSED",
@@ -237,16 +263,17 @@ func checkLedger(a account) (found []*Violation) {
 	return found
 }
 
-// checkNumbers: one intent is one order at the provider for each product the payer chose, and one refund.
-func checkNumbers(a account) (found []*Violation) {
+// checkNumbers: one intent is one order at the provider for each time the payer chose another product, and one refund.
+func (w *world) checkNumbers(a account) (found []*Violation) {
 	orders, refunds := 0, 0
 	for _, p := range a.payments {
-		products := map[payment.Product]bool{}
-		for _, t := range p.Attempts {
-			if products[t.Product] {
-				found = append(found, broken("one number", "payment %s has two attempts for %s: the newer is %s", p.ID, t.Product, t.TradeNo))
+		if wishes := w.wishes(p); len(p.Attempts) > wishes {
+			found = append(found, broken("one number", "payment %s has %d attempts, and its app asked for it %d times", p.ID, len(p.Attempts), wishes))
+		}
+		for i, t := range p.Attempts {
+			if i > 0 && t.Product == p.Attempts[i-1].Product {
+				found = append(found, broken("one number", "payment %s has two attempts for %s in a row: the newer is %s", p.ID, t.Product, t.TradeNo))
 			}
-			products[t.Product] = true
 			if o, there := a.orders[t.TradeNo]; there {
 				orders++
 				refunds += len(o.Refunds)
@@ -257,6 +284,21 @@ func checkNumbers(a account) (found []*Violation) {
 		found = append(found, broken("one number", "the provider has %d orders and %d refunds, and %d and %d of them are known here", a.books.Orders, a.books.Refunds, orders, refunds))
 	}
 	return found
+}
+
+// wishes is how often the script has the app of a payment ask for it, one way or another.
+func (w *world) wishes(p *payment.Payment) (n int) {
+	for _, step := range w.script.Steps {
+		for _, op := range step.Ops {
+			if op.Payment == 0 || w.deals[op.Payment-1].request.OutTradeNo != p.OutTradeNo {
+				continue
+			}
+			if op.Kind == Create || op.Kind == Repeat || op.Kind == Switch {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // checkOwners: money that is not a succeeded payment's is on its way back, went back, or waits for a person.
@@ -287,6 +329,11 @@ func checkEnds(a account) (found []*Violation) {
 	for _, p := range a.payments {
 		if !p.Terminal() && !a.reviewed(p.ID) {
 			found = append(found, broken("stuck", "payment %s is still %s, its attempt %s, and nobody looks after it", p.ID, p.Status, p.Current().Status))
+		}
+		for _, t := range p.Attempts {
+			if (t.Status == payment.AttemptPlacing || t.Status == payment.AttemptOpen) && p.Terminal() && !a.reviewed(p.ID) {
+				found = append(found, broken("stuck", "payment %s is %s, its order %s still %s, and nobody looks after it", p.ID, p.Status, t.TradeNo, t.Status))
+			}
 		}
 		for _, r := range p.Refunds {
 			ended := r.Status == payment.RefundSucceeded || r.Status == payment.RefundClosed || r.Status == payment.RefundFailed

@@ -41,7 +41,8 @@ func sound(t *testing.T) (*world, account) {
 	shop := &app{id: giveBack, inbox: &inbox{bodies: received}}
 	d := &deal{app: shop, number: 1, request: client.CreatePayment{OutTradeNo: "deal-1", Amount: 100}, last: &client.Payment{ID: "pay_1", Status: client.PaymentSucceeded}}
 	d.refunds = map[int]*backing{1: {last: &client.Refund{ID: "rfd_1"}}}
-	return &world{apps: []*app{shop}, deals: []*deal{d}}, a
+	script := Script{Steps: []Step{{Ops: []Op{{Kind: Create, Payment: 1}, {Kind: Switch, Payment: 1}}}}}
+	return &world{script: script, apps: []*app{shop}, deals: []*deal{d}}, a
 }
 
 func happened(sequence int64, eventType, resource, status string) payment.Event {
@@ -91,6 +92,14 @@ func TestEachBrokenPromiseIsSeen(t *testing.T) {
 		"MoreRefundedThanPaid":  {"refunded <= paid", func(_ *world, _ *account, p *payment.Payment) { p.AmountRefunding = 71 }},
 		"ARefundNobodyKnows":    {"one number", func(_ *world, a *account, p *payment.Payment) { p.Refunds[0].RefundNo = "R2" }},
 		"AnOrderNobodyKnows":    {"one number", func(_ *world, a *account, _ *payment.Payment) { a.books.Orders++ }},
+		"ThreeAttemptsForTwoWishes": {"one number", func(_ *world, _ *account, p *payment.Payment) {
+			for _, product := range []payment.Product{payment.H5, payment.App} {
+				p.Attempts = append(p.Attempts, &payment.Attempt{ID: "att_2", Product: product, TradeNo: "T2", Status: payment.AttemptClosed})
+			}
+		}},
+		"AnOrderLeftOpen": {"stuck", func(_ *world, _ *account, p *payment.Payment) {
+			p.Attempts = append(p.Attempts, &payment.Attempt{ID: "att_2", Product: payment.H5, TradeNo: "T2", Status: payment.AttemptOpen})
+		}},
 		"TwoAttemptsForOneProduct": {"one number", func(_ *world, _ *account, p *payment.Payment) {
 			p.Attempts = append(p.Attempts, &payment.Attempt{ID: "att_2", Product: payment.Native, TradeNo: "T2", Status: payment.AttemptClosed})
 		}},

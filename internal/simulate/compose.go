@@ -180,7 +180,7 @@ func (c *composer) wait() Op {
 // race is what must not meet, meeting.
 func (c *composer) race() []Op {
 	p := c.payment()
-	switch c.IntN(8) {
+	switch c.IntN(12) {
 	case 0:
 		return []Op{c.pay(p), c.close(p)}
 	case 1:
@@ -195,12 +195,29 @@ func (c *composer) race() []Op {
 		return []Op{c.close(p), c.repeat(p), {Kind: Sync, Payment: p, Replica: c.replica()}}
 	case 6:
 		return []Op{c.refund(p), c.refundAgain(p), c.refundAgain(p)}
+	case 7:
+		return []Op{c.change(p), c.change(p), c.repeat(p)}
+	case 8:
+		return []Op{c.change(p), c.payOlder(p), c.close(p)}
+	case 9:
+		return []Op{c.change(p), {Kind: PayTwice, Payment: p}}
+	case 10: // one wish, twice
+		first := c.change(p)
+		again := first
+		again.Replica, again.Network = c.replica(), c.network()
+		return []Op{first, again}
 	}
 	return []Op{{Kind: PayLate, Payment: p}, c.wait(), c.close(p)}
 }
 
 func (c *composer) change(payment int) Op {
 	return Op{Kind: Switch, Payment: payment, Product: c.product(), Replica: c.replica(), Network: c.network()}
+}
+
+func (c *composer) payOlder(payment int) Op {
+	op := c.pay(payment)
+	op.Kind = PayOlder
+	return op
 }
 
 // any is an operation that probably can do something, or trouble.
@@ -215,7 +232,7 @@ func (c *composer) any() Op {
 	case g.paid:
 		return c.oneOf(p, weighted{2, c.refund}, weighted{1, c.refundAgain}, weighted{1, c.repeat}, weighted{1, c.sync})
 	case g.open(c.now):
-		return c.oneOf(p, weighted{5, c.pay}, weighted{1, c.change}, weighted{1, c.close}, weighted{1, c.repeat}, weighted{1, c.sync})
+		return c.oneOf(p, weighted{5, c.pay}, weighted{1, c.payOlder}, weighted{3, c.change}, weighted{1, c.close}, weighted{1, c.repeat}, weighted{1, c.sync})
 	}
 	return c.oneOf(p, weighted{2, c.payLate}, weighted{1, c.repeat}, weighted{1, c.close}, weighted{1, c.sync})
 }
@@ -236,7 +253,7 @@ func (c *composer) oneOf(payment int, choices ...weighted) Op {
 
 // atRandom is an operation that probably is out of place.
 func (c *composer) atRandom(p int) Op {
-	return pick(c, c.pay, c.payLate, c.payerGivesUp, c.refund, c.refundAgain, c.conflict, c.change, c.close)(p)
+	return pick(c, c.pay, c.payOlder, c.payLate, c.payerGivesUp, c.refund, c.refundAgain, c.conflict, c.change, c.close)(p)
 }
 
 func (c *composer) payLate(payment int) Op { return Op{Kind: PayLate, Payment: payment} }

@@ -122,6 +122,8 @@ func (w *world) deal(ctx context.Context, op Op, d *deal) (told string, err erro
 		return d.told(d.app.client.SyncPayment(ctx, p.ID))
 	case Pay:
 		return w.pay(ctx, d.held(), "success", false)
+	case PayOlder:
+		return w.pay(ctx, d.held()[:1], "success", false)
 	case PayerGivesUp:
 		return w.pay(ctx, d.held(), "cancel", false)
 	case PayLate:
@@ -337,5 +339,5 @@ func (w *world) always(ctx context.Context) error {
 			return broken("webhooks", "app %s received %s", a.id, strange[0])
 		}
 	}
-	return nil
+	return w.closedThere(ctx)
 }

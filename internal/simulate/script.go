@@ -60,6 +60,7 @@ const (
 	Conflict     Kind = "conflict"  // the app uses the number again with another amount
 	Switch       Kind = "switch"    // the payer wants another product
 	Pay          Kind = "pay"       // the payer pays
+	PayOlder     Kind = "pay older" // the payer pays an order that they had left
 	PayTwice     Kind = "pay twice" // with both hands at once
 	PayerGivesUp Kind = "payer gives up"
 	PayLate      Kind = "pay late" // money that was in flight when the order closed

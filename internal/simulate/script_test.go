@@ -36,7 +36,7 @@ func TestSeedsTryEverything(t *testing.T) {
 		}
 	}
 	for _, kind := range []Kind{
-		Create, Repeat, Conflict, Switch, Pay, PayTwice, PayerGivesUp, PayLate, Close, Sync, Refund, RefundAgain, RefundOther,
+		Create, Repeat, Conflict, Switch, Pay, PayOlder, PayTwice, PayerGivesUp, PayLate, Close, Sync, Refund, RefundAgain, RefundOther,
 		CallFault, NoticeFault, Resend, Forge, HostFault, RefundsEnd, Inbox, TwiceOver, Skew, Stop, Start, Wait,
 	} {
 		if tried[kind] == 0 {

@@ -46,6 +46,7 @@ type world struct {
 	forger   forger
 	log      *lines
 	upkeepAt time.Time
+	shut     map[string]bool // trade numbers of closed payments whose orders were seen to be payable no more
 
 	history history
 	closers []func(context.Context) error // the last first
@@ -63,7 +64,7 @@ type replica struct {
 
 // open builds a world in a folder of its own. What it has built when it fails is released, too.
 func (g *ground) open(ctx context.Context, script Script) (_ *world, err error) {
-	w := &world{script: script, clock: &clock{now: begins}, log: &lines{}}
+	w := &world{script: script, clock: &clock{now: begins}, log: &lines{}, shut: map[string]bool{}}
 	w.upkeepAt = begins.Add(time.Hour)
 	defer func() {
 		if err != nil {
