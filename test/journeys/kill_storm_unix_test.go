@@ -6,13 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,8 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
-	"github.com/tongbao-pay/tongbao/client"
 	"github.com/tongbao-pay/tongbao/internal/pgtest"
+	"github.com/tongbao-pay/tongbao/internal/redistest"
 )
 
 var killsFor = flag.Duration("kills", 0, "how long storms with kills go on; 0: for one storm")
@@ -40,42 +36,29 @@ func openLink(t *testing.T, to string) link {
 	return l
 }
 
-// replicas are processes on one database behind one balancer, with links to the database and to the provider.
-type replicas struct {
-	*world
-	processes          []*process
+// fallible are replicas that can lose each of what they depend on.
+type fallible struct {
+	*replicas
 	cluster            *pgtest.Cluster
+	redis              *redistest.Server
 	database, provider link
 }
 
-func openReplicas(t *testing.T, n int) *replicas {
+func openFallible(t *testing.T, n int) *fallible {
 	t.Helper()
-	cluster := pgtest.Start(t, pgtest.Durable())
-	dsn := cluster.DSN("postgres")
+	f := &fallible{cluster: pgtest.Start(t, pgtest.Durable()), redis: redistest.Start(t)}
+	dsn := f.cluster.DSN("postgres")
 	if err := migrate(dsn); err != nil {
 		t.Fatal(err)
 	}
-	w, first := openProcess(t, engine{"PostgreSQL", func(*testing.T) string { return dsn }})
-	secret := first.createKey()
-	first.kill()
-
-	r := &replicas{world: w, cluster: cluster, processes: []*process{first}}
-	r.database = openLink(t, hostOf(t, dsn))
-	credentials := w.sandbox.Credentials().WeChatPay
-	r.provider = openLink(t, hostOf(t, credentials.BaseURL))
-	first.rewire(hostOf(t, dsn), r.database.Listen, hostOf(t, credentials.BaseURL), r.provider.Listen, hostOf(t, credentials.BackupURL), r.provider.Listen)
-	for len(r.processes) < n {
-		r.processes = append(r.processes, &process{t: t, program: first.program, config: first.config, address: freeAddress(t), log: &lines{}})
-	}
-	balancer := r.balance(t)
-	for _, p := range r.processes {
-		p.environment = []string{"TONGBAO_LISTEN=" + p.address, "TONGBAO_PUBLIC_URL=" + balancer}
-		p.start()
-		t.Cleanup(p.kill)
-	}
-	w.client = w.newClient(client.Config{BaseURL: balancer, APIKey: secret})
-	w.once = w.newClient(client.Config{BaseURL: balancer, APIKey: secret, Tries: 1})
-	return r
+	f.replicas = openReplicas(t, n, dsn, func(w *world, first *process) []string {
+		credentials := w.sandbox.Credentials().WeChatPay
+		f.database = openLink(t, hostOf(t, dsn))
+		f.provider = openLink(t, hostOf(t, credentials.BaseURL))
+		first.rewire(hostOf(t, dsn), f.database.Listen, hostOf(t, credentials.BaseURL), f.provider.Listen, hostOf(t, credentials.BackupURL), f.provider.Listen)
+		return []string{"TONGBAO_REDIS_URL=" + f.redis.URL()}
+	})
+	return f
 }
 
 func hostOf(t *testing.T, location string) string {
@@ -99,28 +82,20 @@ func (p *process) rewire(addresses ...string) {
 	}
 }
 
-// balance takes requests to one replica after the other, dead or alive.
-func (r *replicas) balance(t *testing.T) string {
-	t.Helper()
-	var turn atomic.Int64
-	server := httptest.NewServer(&httputil.ReverseProxy{
-		Rewrite: func(request *httputil.ProxyRequest) {
-			request.SetURL(&url.URL{Scheme: "http", Host: r.processes[int(turn.Add(1))%len(r.processes)].address})
-		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	})
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
 // harms are what happens to replicas in a storm.
-func (r *replicas) harms() []func() string {
+func (r *fallible) harms() []func() string {
 	return []func() string{
 		r.killOne, r.killOne, r.killOne, r.killAll,
 		func() string {
 			r.cluster.Kill()
 			r.cluster.Restart()
 			return "PostgreSQL killed"
+		},
+		func() string {
+			r.redis.Kill(r.t)
+			eventually(r.t, r.processes[0].lacksRedis)
+			r.redis.Restart(r.t)
+			return "Redis killed"
 		},
 		func() string {
 			r.database.Stop()
@@ -142,21 +117,21 @@ func (r *replicas) harms() []func() string {
 	}
 }
 
-func (r *replicas) reopen(l link) {
+func (r *fallible) reopen(l link) {
 	r.t.Helper()
 	if err := l.Start(); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r *replicas) killOne() string {
+func (r *fallible) killOne() string {
 	p := r.processes[rand.N(len(r.processes))]
 	p.kill()
 	p.start()
 	return p.address + " killed"
 }
 
-func (r *replicas) killAll() string {
+func (r *fallible) killAll() string {
 	for _, p := range r.processes {
 		p.kill()
 	}
@@ -168,7 +143,7 @@ func (r *replicas) killAll() string {
 
 func TestThreeReplicasKilledAtRandomInAStormLoseNothing(t *testing.T) {
 	t.Parallel()
-	r := openReplicas(t, 3)
+	r := openFallible(t, 3)
 	for began := time.Now(); ; {
 		harms := r.harms()
 		rand.Shuffle(len(harms), func(i, j int) { harms[i], harms[j] = harms[j], harms[i] })

@@ -35,7 +35,7 @@ func openFragile(t *testing.T, e engine) fragile {
 	p.kill()
 	p.environment = []string{"TONGBAO_PUBLIC_URL=" + f.gateway.server.URL}
 	p.start()
-	secret := p.createKey()
+	_, secret := p.createKey(shopApp)
 	w.client = w.newClient(client.Config{BaseURL: f.gateway.server.URL, APIKey: secret})
 	w.once = w.newClient(client.Config{BaseURL: f.gateway.server.URL, APIKey: secret, Tries: 1})
 	return f

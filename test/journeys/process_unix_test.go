@@ -5,6 +5,7 @@ package journeys_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -42,7 +43,7 @@ func openProcess(t *testing.T, e engine) (*world, *process) {
 	dsn := e.database(t)
 	p := &process{t: t, program: prepared.program(t), address: freeAddress(t), log: &lines{}}
 	p.config = w.configurationFile(dsn, p.address)
-	secret := p.createKey()
+	_, secret := p.createKey(shopApp)
 	p.start()
 	t.Cleanup(func() {
 		p.kill()
@@ -85,20 +86,23 @@ func freeAddress(t *testing.T) string {
 	return ""
 }
 
-// createKey makes a key for the shop on the command line.
-func (p *process) createKey() client.Secret {
+// createKey makes a key on the command line.
+func (p *process) createKey(app string) (id string, secret client.Secret) {
 	p.t.Helper()
-	command := exec.CommandContext(p.t.Context(), p.program, "key", "create", shopApp, "--config", p.config)
+	command := exec.CommandContext(p.t.Context(), p.program, "key", "create", app, "--config", p.config)
 	output, err := command.Output()
 	if err != nil {
 		p.t.Fatalf("tongbao key create: %v", err)
 	}
-	_, rest, ok := strings.Cut(string(output), "secret  ")
-	secret, _, _ := strings.Cut(rest, "\n")
-	if !ok {
-		p.t.Fatal("tongbao key create shows no secret")
+	shown := func(name string) string {
+		_, rest, ok := strings.Cut(string(output), name+"  ")
+		value, _, _ := strings.Cut(rest, "\n")
+		if !ok {
+			p.t.Fatalf("tongbao key create shows no %s", name)
+		}
+		return value
 	}
-	return client.Secret(secret)
+	return shown("key id"), client.Secret(shown("secret"))
 }
 
 // start starts the process and returns when it is ready.
@@ -130,15 +134,22 @@ func (p *process) start(environment ...string) {
 
 // ready is nil while the process says that it is.
 func (p *process) ready() error {
+	_, err := p.readiness()
+	return err
+}
+
+// readiness is what the process says of itself while it is ready.
+func (p *process) readiness() (said string, err error) {
 	answer, err := http.Get("http://" + p.address + "/readyz")
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return unready(answer.StatusCode)
+		return "", unready(answer.StatusCode)
 	}
-	return nil
+	text, err := io.ReadAll(answer.Body)
+	return string(text), err
 }
 
 type unready int
