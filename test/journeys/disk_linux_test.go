@@ -66,7 +66,7 @@ func diskOfPostgres(dsn string) disk {
 		}
 		defer before.Close(t.Context())
 		// The server does it to itself: it may run as another user than the test.
-		if _, err := before.Exec(t.Context(), `COPY (SELECT) TO PROGRAM 'prlimit --pid $(head -n 1 postmaster.pid) --fsize=`+size+`:'`); err != nil {
+		if _, err := before.Exec(t.Context(), `COPY (SELECT) TO PROGRAM 'cat >/dev/null; prlimit --pid $(head -n 1 postmaster.pid) --fsize=`+size+`:'`); err != nil {
 			t.Fatal(err)
 		}
 		after, err := pgx.Connect(t.Context(), dsn)
