@@ -32,7 +32,7 @@ test: ## Install what the tests need where it is missing, then check and test ev
 	@$(step) "vet" go vet ./...
 	@$(step) "lint and import rules" scripts/lint
 	@$(step) "generated files are fresh" scripts/check-generated
-	@$(step) "tests with the race detector" go test -race ./...
+	@$(step) "tests with the race detector" scripts/race ./...
 	@$(step) "module openssl" scripts/test-module openssl
 	@$(step) "module bench, one round" scripts/test-module bench
 	@$(step) "other people's SDKs" conformance/run
@@ -76,7 +76,7 @@ storm: ## Send STORM notifications (default 100000) at once: none lost, none ans
 
 .PHONY: chaos
 chaos: ## Play RUNS seeds from SEED on against chance (default 400 from 1), then kill processes in storms for KILLS (5m)
-	@$(step) "simulation" go test -race -count=1 -timeout=0 -v -run TestEveryPromiseHolds ./test/chaos -seed=$(SEED) -runs=$(RUNS)
+	@$(step) "simulation" scripts/race -count=1 -timeout=0 -v -run TestEveryPromiseHolds ./test/chaos -seed=$(SEED) -runs=$(RUNS)
 	@$(step) "kills" go test -tags=chaos -count=1 -timeout=0 -v -run 'Kill|Fault' ./test/journeys -kills=$(KILLS)
 
 .PHONY: mutants

@@ -46,7 +46,9 @@ func diskOfSQLite(p *process, path string) disk {
 		},
 		free: func(t *testing.T) {
 			t.Helper()
-			if p.command.ProcessState == nil { // the next one begins without a limit
+			select {
+			case <-p.gone: // the next one begins without a limit
+			default:
 				limitFiles(t, p.command.Process.Pid, "unlimited")
 			}
 		},

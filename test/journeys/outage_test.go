@@ -54,7 +54,7 @@ func orderAt(account string) client.CreatePayment {
 	return o
 }
 
-// onOne is for journeys of the guard before a provider, which knows nothing of databases: they are long, and one engine proves
+// onOne is for long journeys of what stands before a provider and knows nothing of databases: one engine proves
 // as much as two.
 func onOne(t *testing.T, journey func(*testing.T, engine)) {
 	t.Helper()

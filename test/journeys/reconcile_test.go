@@ -124,18 +124,18 @@ func (w *world) reconcileBooks(apps ...*client.Client) {
 	})
 }
 
-// exec changes the database behind the gateway's back; the statement is the engine's.
+// exec changes the database behind the gateway's back; the statement is the engine's. It is repeated where the connection
+// that it was given has died.
 func (w *world) exec(onPostgres, onSQLite string) {
 	w.t.Helper()
-	var err error
-	if pool := w.store.Postgres(); pool != nil {
-		_, err = pool.Exec(w.t.Context(), onPostgres)
-	} else {
-		_, err = w.store.SQLite().ExecContext(w.t.Context(), onSQLite)
-	}
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	eventually(w.t, func() (err error) {
+		if pool := w.store.Postgres(); pool != nil {
+			_, err = pool.Exec(w.t.Context(), onPostgres)
+		} else {
+			_, err = w.store.SQLite().ExecContext(w.t.Context(), onSQLite)
+		}
+		return err
+	})
 }
 
 // posted is the ledger's sum of one kind of movement.
