@@ -31,6 +31,18 @@ var mutants = []mutant{
 		"webhooks reach every address a name leads to", "internal/webhook/guard.go",
 		"if err != nil || !g.allows(to.Addr()) {", "if err != nil || !to.IsValid() {", "./internal/webhook", "^TestNamesThatLeadInside$",
 	},
+	{
+		"webhooks follow redirects", "internal/webhook/try.go",
+		"s.transport.RoundTrip(req)", "(&http.Client{Transport: s.transport}).Do(req)", "./internal/webhook", "^(TestDeliver|TestNamesThatLeadInside)$",
+	},
+	{
+		"a nonce is fresh each time", "internal/store/access.go",
+		"return n == 1, err", "return n >= 0, err", "./internal/store", "^TestSQLite$",
+	},
+	{
+		"a nonce that Redis has not seen is fresh", "internal/redis/nonce.go",
+		"\tfresh, err = n.store.UseNonce(", "\tif asked == nil {\n\t\treturn true, nil\n\t}\n\tfresh, err = n.store.UseNonce(", "./internal/redis", "^TestANonceIsUsedOnce$",
+	},
 
 	// What is said is compared with our rows.
 	{
@@ -83,11 +95,37 @@ var mutants = []mutant{
 		"an idempotency key answers another request", "internal/idempotency/middleware.go",
 		"case current.RequestHash != hash:", `case current.RequestHash == "":`, "./internal/idempotency", "^TestMiddleware$",
 	},
+	{
+		"one bad change spoils the others of its group", "internal/store/group.go",
+		"\t\t\t\trest = append(rest, e)\n\t\t\t}\n\t\t}\n\t\tgroup = rest", "\t\t\t\tc.answer(err, e)\n\t\t\t}\n\t\t}\n\t\tgroup = rest", "./internal/store", "^TestGroups$",
+	},
+	{
+		"a review is resolved twice", "internal/store/review.go",
+		"WHERE app_id = $1 AND id = $2 AND resolved_at = 0", "WHERE app_id = $1 AND id = $2", "./internal/store", "^TestSQLite$",
+	},
+	{
+		"two processes serve one SQLite file", "internal/store/serving.go",
+		"lock(ctx, real+\".serve\"); err != nil {", "lock(ctx, real+\".serve\"); err != nil && !errors.Is(err, ErrServed) {", "./internal/server", "^TestASQLiteFileIsServedOnce$",
+	},
+
+	// Numbers.
+	{
+		"without Redis there are no numbers", "internal/payment/number.go",
+		"n.logger.DebugContext(ctx, \"a number is counted by the database instead\", \"error\", err)", "return \"\", err", "./internal/redis", "^TestNumbersNeverRepeatThoughRedisIsKilled$",
+	},
+	{
+		"Redis and the database count into one another", "internal/payment/number.go",
+		"string(markCounter) + sequence(i)", "string(markDatabase) + sequence(i)", "./internal/redis", "^TestNumbersNeverRepeatThoughRedisIsKilled$",
+	},
 
 	// Unknown is settled by asking.
 	{
 		"a refused order is believed without asking", "internal/payment/create.go",
 		"report, err := provider.QueryOrder(ctx, a)", "var report OrderReport\n\t\terr := error(&ChannelError{Outcome: Absent})", "./internal/payment", "^TestPlaceOutcomes$",
+	},
+	{
+		"nobody looks after a payment", "internal/payment/create.go",
+		"\tc.Jobs = append(c.Jobs, p.followJob(now.Add(followOffsets[0])))\n", "", "./internal/payment", "^(TestCreate|TestKilledBetween)$",
 	},
 	{
 		"a question without an answer confirms a refusal", "internal/payment/create.go",
@@ -164,6 +202,44 @@ var mutants = []mutant{
 	{
 		"repeats have no budget", "wechatpay/call.go",
 		"|| !c.mayRepeat(ctx) {", "{", "./wechatpay", "^TestRepeatsStayInsideTheCallersBudget$",
+	},
+	{
+		"calls to a provider are not paced", "internal/channel/limit.go",
+		"\tif wait == 0 {", "\tif wait >= 0 {", "./internal/channel", "^TestCallsArePacedByTheProvidersLimit$",
+	},
+	{
+		"refunds that keep failing are sent as fast as others", "internal/channel/limit.go",
+		"/2 && f.limiter.AllowN(now, 1) {", "/2 || f.limiter.Burst() > 0 {", "./internal/channel", "^TestRefundsThatKeepFailingDoNotHoldUpTheOthers$",
+	},
+	{
+		"a key may send without end", "internal/ratelimit/ratelimit.go",
+		"if bucket.AllowN(now, 1) {", "if bucket.AllowN(now, 0) {", "./internal/ratelimit", "^TestAKeyHasABucket$",
+	},
+	{
+		"without Redis a key may send without end", "internal/ratelimit/ratelimit.go",
+		"\tif err != nil {\n\t\twait = l.local(keyID)", "\tif l.config.Shared == nil {\n\t\twait = l.local(keyID)", "./internal/ratelimit", "^TestReplicasShareABucket$",
+	},
+
+	// Apps are told in the end, and what they may still need is kept.
+	{
+		"a webhook that fails is given up", "internal/webhook/deliver.go",
+		"return s.record(ctx, w, d, Pending, again)", "return s.record(ctx, w, d, Dead, again)", "./internal/webhook", "^TestDeliver$",
+	},
+	{
+		"what was given up stays so", "internal/store/webhook.go",
+		"SET state = 'pending', round = round + 1, round_began = $2, tries = 0", "SET round = round + 1, round_began = $2, tries = 0", "./internal/store", "^TestSQLite$",
+	},
+	{
+		"an endpoint that hangs holds the slots of all", "internal/webhook/gate.go",
+		"case !at.open() && at.taken < g.slots:", "case !at.open():", "./internal/webhook", "^TestGates$",
+	},
+	{
+		"events of a payment under way are pruned", "internal/store/prune.go",
+		"p.status IN ('pending', 'processing') LIMIT", "p.status IN ('none') LIMIT", "./internal/store", "^TestSQLite$",
+	},
+	{
+		"webhooks that did not arrive are pruned", "internal/store/prune.go",
+		"`state <> 'delivered' AND EXISTS", "`state = 'none' AND EXISTS", "./internal/store", "^TestSQLite$",
 	},
 
 	// The event stream.
