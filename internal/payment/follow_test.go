@@ -151,6 +151,36 @@ func TestFollowPayment(t *testing.T) {
 	})
 }
 
+func TestAClockThatJumpsAnHourBack(t *testing.T) {
+	t.Parallel()
+	t.Run("ClosesOnce", func(t *testing.T) {
+		t.Parallel()
+		for _, before := range []time.Duration{time.Minute, payment.ExpiryDefault - time.Second, payment.ExpiryDefault, payment.ExpiryDefault + time.Minute} {
+			b := newBundle(t)
+			p := b.create()
+			b.run(before)
+			b.clock.advance(-time.Hour)
+			b.run(6 * time.Hour)
+			if n := b.provider.count("close"); n != 1 {
+				t.Errorf("%s after its creation, the order was closed %d times", before, n)
+			}
+			b.happened(p.ID, "payment.created payment.closed")
+			b.sound(p)
+		}
+	})
+	t.Run("LosesNoQuestion", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		p := b.create()
+		b.run(time.Minute)
+		b.provider.pay(p.Current().TradeNo)
+		b.clock.advance(-time.Hour)
+		b.run(2 * time.Hour)
+		b.happened(p.ID, "payment.created payment.succeeded")
+		b.sound(p)
+	})
+}
+
 func countOf(events, want string) (n int) {
 	for e := range strings.FieldsSeq(events) {
 		if e == want {

@@ -73,7 +73,9 @@ func TestRefund(t *testing.T) {
 		p := b.paid()
 		b.refund(p, "r1", 600)
 		_, _, err := b.Refund(t.Context(), "app", payment.RefundRequest{PaymentID: p.ID, OutRefundNo: "r2", Amount: 401})
-		refusedWith(t, err, payment.CodeRefundExceeds, "amount")
+		if refusal := refusedWith(t, err, payment.CodeRefundExceeds, "amount"); !strings.Contains(refusal.Detail, "the 400 left") {
+			t.Errorf("the app is told %q, not how much is left", refusal.Detail)
+		}
 		b.refund(p, "r3", 400)
 	})
 	t.Run("AnUnpaidPaymentIsNotRefundable", func(t *testing.T) {

@@ -186,6 +186,10 @@ var mutants = []mutant{
 		"case req.Amount > p.Refundable():", "case req.Amount > 2*p.AmountPaid:", "./internal/payment", "^TestRefund$",
 	},
 	{
+		"a refund may exceed what its order paid", "internal/payment/refund.go",
+		"case p.refundable(req.Amount) == nil:", "case p.refundable(req.Amount) == nil && req.Amount > p.AmountPaid:", "./internal/payment", "^TestPaidOnTwoProducts$",
+	},
+	{
 		"money that comes late is not looked at", "internal/payment/report.go",
 		"\tp.late(c, a, r, now)\n", "", "./internal/payment", "^TestLateMoney$",
 	},
