@@ -139,8 +139,11 @@ func checkOrders(a account) (found []*Violation) {
 				found = append(found, broken("books", "payment %s, order %s: here %s, transaction %q, %d fen; at the provider %s, transaction %q, %d fen",
 					p.ID, t.TradeNo, t.Status, t.TransactionID, p.Amount, o.State, o.TransactionID, o.Amount.Total))
 			}
-			if over := t.Status == payment.AttemptClosed || t.Status == payment.AttemptRefused; over && o.State == "NOTPAY" {
-				found = append(found, broken("books", "payment %s, order %s: %s here and still open at the provider", p.ID, t.TradeNo, t.Status))
+			switch {
+			case t.Status == payment.AttemptClosed && o.State == "NOTPAY":
+				found = append(found, broken("books", "payment %s, order %s: closed here and still open at the provider", p.ID, t.TradeNo))
+			case t.Status == payment.AttemptRefused && o.State != "": // closed by now, it was open for a payer once
+				found = append(found, broken("books", "payment %s, order %s: refused here, and the provider has it: %s", p.ID, t.TradeNo, o.State))
 			}
 		}
 		if paid != p.AmountPaid {
