@@ -387,7 +387,7 @@ func TestNumbersNeverRepeatThoughRedisIsKilled(t *testing.T) {
 			made := make([][]string, replicas*callers)
 			take := func() {
 				var group sync.WaitGroup
-				underWay := make(chan struct{}, len(made))
+				underWay := make(chan struct{}, 2*len(made))
 				for i := range made {
 					group.Go(func() {
 						for j := range each {
@@ -397,6 +397,7 @@ func TestNumbersNeverRepeatThoughRedisIsKilled(t *testing.T) {
 							no, err := numbers[i%replicas].Trade(t.Context(), merchant, now)
 							if err != nil {
 								t.Errorf("blocked: %v", err)
+								underWay <- struct{}{}
 								return
 							}
 							made[i] = append(made[i], no)

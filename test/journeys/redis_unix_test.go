@@ -155,7 +155,7 @@ func TestRedisKilledUnderTrafficIsMissedByNobody(t *testing.T) {
 		return nil
 	})
 	var stop atomic.Bool
-	traffic := r.traffic(8, &stop)
+	traffic := r.traffic(4, &stop)
 	traffic.goesOn(t, countedByRedis, 10)
 	onceOnly("with Redis")
 
