@@ -160,6 +160,9 @@ func TestRedisKilledUnderTrafficIsMissedByNobody(t *testing.T) {
 	onceOnly("with Redis")
 
 	redis.Kill(t)
+	for _, p := range r.processes {
+		eventually(t, p.lacksRedis)
+	}
 	traffic.goesOn(t, countedByDatabase, 10)
 	replayed("Redis is dead and so is what it knew")
 	onceOnly("without Redis")
@@ -185,7 +188,7 @@ func TestRedisKilledUnderTrafficIsMissedByNobody(t *testing.T) {
 	for _, no := range traffic.tradeNos {
 		distinct[no] = true
 	}
-	if orders := r.provider.books().Orders; len(distinct) != len(traffic.tradeNos) || int(orders) != len(distinct) {
+	if orders := r.provider.books().Orders; len(distinct) != len(traffic.tradeNos) || orders != len(distinct) {
 		t.Errorf("%d creates have %d numbers and %d orders", len(traffic.tradeNos), len(distinct), orders)
 	}
 	r.reconcile()
