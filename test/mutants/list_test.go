@@ -221,7 +221,7 @@ var mutants = []mutant{
 	},
 	{
 		"without Redis a key may send without end", "internal/ratelimit/ratelimit.go",
-		"\tif err != nil {\n\t\twait = l.local(keyID)", "\tif l.config.Shared == nil {\n\t\twait = l.local(keyID)", "./internal/ratelimit", "^TestReplicasShareABucket$",
+		"\tif err != nil {\n\t\twait = l.local(keyID)", "\tif err != nil && l.config.Shared == nil {\n\t\twait = l.local(keyID)", "./internal/ratelimit", "^TestReplicasShareABucket$",
 	},
 
 	// Apps are told in the end, and what they may still need is kept.

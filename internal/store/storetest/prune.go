@@ -124,6 +124,8 @@ func aWebhookThatMayBeRetriedKeepsItsTraces(t *testing.T, b *bundle) {
 		b.exec(`UPDATE webhooks SET state = '` + string(state) + `' WHERE id = 'whk_0001P1_1'`)
 		b.expectLeft(1000, map[string]int64{"webhooks": 1, "webhook_deliveries": 1, "events": 2})
 	}
+	b.exec(`DELETE FROM webhook_deliveries`) // as if it was never tried
+	b.expectLeft(1000, map[string]int64{"webhooks": 1, "events": 2})
 	if err := b.DeleteEndpoint(t.Context(), appID, "whe_1"); err != nil {
 		t.Fatal(err)
 	}
