@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -160,17 +161,26 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// toldTypes are the types of a payment's events, in order, without how it began.
+// toldTypes are the types of a payment's events, in order, without how it began. What is committed is listed a moment later.
 func (w *world) toldTypes(paymentID string) string {
 	w.t.Helper()
 	var types []string
-	for e, err := range w.client.PaymentEvents(w.t.Context(), paymentID) {
+	eventually(w.t, func() error {
+		committed, err := w.number(`SELECT COUNT(*) FROM events WHERE app_id = $1 AND resource_id = $2`, shopApp, paymentID)
 		if err != nil {
-			w.t.Fatal(err)
+			return err
 		}
-		if e.Type != client.EventPaymentCreated {
+		types = nil
+		for e, err := range w.client.PaymentEvents(w.t.Context(), paymentID) {
+			if err != nil {
+				return err
+			}
 			types = append(types, "`"+e.Type+"`")
 		}
-	}
-	return strings.Join(types, ", ")
+		if int64(len(types)) != committed {
+			return fmt.Errorf("of %d events %d are listed", committed, len(types))
+		}
+		return nil
+	})
+	return strings.Join(slices.DeleteFunc(types, func(t string) bool { return t == "`"+client.EventPaymentCreated+"`" }), ", ")
 }
