@@ -228,19 +228,22 @@ func (w *world) firstTry(p *client.Payment) (told string) {
 	return told
 }
 
-// eventOf is the id of a payment's event of a type.
-func (w *world) eventOf(p *client.Payment, eventType string) string {
+// eventOf is the id of a payment's event of a type, which may be listed a moment after it is committed.
+func (w *world) eventOf(p *client.Payment, eventType string) (id string) {
 	w.t.Helper()
-	for e, err := range w.client.PaymentEvents(w.t.Context(), p.ID) {
-		if err != nil {
-			w.t.Fatal(err)
+	eventually(w.t, func() error {
+		for e, err := range w.client.PaymentEvents(w.t.Context(), p.ID) {
+			if err != nil {
+				return err
+			}
+			if e.Type == eventType {
+				id = e.ID
+				return nil
+			}
 		}
-		if e.Type == eventType {
-			return e.ID
-		}
-	}
-	w.t.Fatalf("payment %s has no event %s", p.ID, eventType)
-	return ""
+		return fmt.Errorf("payment %s has no event %s", p.ID, eventType)
+	})
+	return id
 }
 
 // tellsAt moves the shop's endpoint.
