@@ -24,6 +24,7 @@ func (p *Payment) late(c *Change, a *Attempt, r OrderReport, now time.Time) {
 	case p.LatePolicy == LateAccept && acceptable:
 		p.Status, a.Late = to, false
 		c.paymentEvent(EventPaymentLatePaid, now)
+		c.followClosed(now)
 	case p.LatePolicy == LateReview:
 		c.paymentEvent(EventPaymentLatePaid, now)
 		c.reviewLate(a, r.Evidence, now)
@@ -31,6 +32,14 @@ func (p *Payment) late(c *Change, a *Attempt, r OrderReport, now time.Time) {
 		refund := p.newRefund(p.lateNumber(a), a, r.Amount, lateReason, now)
 		c.paymentEvent(EventPaymentLatePaid, now)
 		c.addRefund(refund, now, now) // nobody waits for it: its job sends it
+	}
+}
+
+// followClosed goes on asking about the closed orders of a payment that accepts late money: its own job, which did until
+// then, ends with that.
+func (c *Change) followClosed(now time.Time) {
+	for _, a := range c.Payment.newest(AttemptClosed) {
+		c.Jobs = append(c.Jobs, a.followJob(c.Payment, now))
 	}
 }
 

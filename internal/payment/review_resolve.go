@@ -121,6 +121,7 @@ func (c *Change) acceptLate(v *Review, now time.Time) error {
 	p.Status, a.Late = to, false
 	c.Attempts = append(c.Attempts, a)
 	c.paymentEvent(EventPaymentSucceeded, now)
+	c.followClosed(now)
 	if len(late) > 1 {
 		c.reviewLate(late[1], v.Evidence, now)
 	}

@@ -282,3 +282,34 @@ func TestTheOrderThatDidNotPay(t *testing.T) {
 		b.sound(p)
 	})
 }
+
+// TestMoneyInFlightForTheOtherOrderOfAPaymentThatAcceptedLateMoney is found though the payment has ended well by then.
+func TestMoneyInFlightForTheOtherOrderOfAPaymentThatAcceptedLateMoney(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]int{"TheOlderIsAccepted": 0, "TheNewerIsAccepted": 1} {
+		for policy, accept := range map[payment.LatePolicy]func(*bundle){
+			payment.LateAccept: func(*bundle) {},
+			payment.LateReview: func(b *bundle) { b.decide(b.open(), payment.ActionAccept) },
+		} {
+			t.Run(name+"/"+string(policy), func(t *testing.T) {
+				t.Parallel()
+				b, p := twoProducts(t, policy)
+				b.run(time.Second) // the older one is closed
+				if got, err := b.Close(t.Context(), "app", p.ID); err != nil || got.Status != payment.Closed {
+					t.Fatal(got, err)
+				}
+				b.run(10 * time.Second)
+				b.provider.payLate(p.Attempts[first].TradeNo)
+				b.provider.payLate(p.Attempts[1-first].TradeNo)
+				b.deliver(b.orderOf("n1", p.Attempts[first].TradeNo), payment.Applied) // the other one's is lost
+				accept(b)
+				b.status(b.load(p), payment.Succeeded)
+				b.run(time.Hour)
+				if got := b.load(p); got.AmountPaid != 2000 || got.Attempts[1-first].Status != payment.AttemptPaid {
+					t.Errorf("%d of what the payer paid twice is known", got.AmountPaid)
+				}
+				b.sound(p)
+			})
+		}
+	}
+}
