@@ -22,7 +22,8 @@ type Stream struct {
 	read    querier
 	write   func(ctx context.Context, query string, args ...any) (int64, error)
 	settled string
-	last    string // the app whose turn it was
+
+	Turn string // the app whose turn it was; who opens the stream again may go on after it
 }
 
 // sentTo gives each app with the last of its events that was sent, if there is one that is kept; unsent are the events after
@@ -92,12 +93,12 @@ func (t *Stream) Next(ctx context.Context, limit int) ([]payment.Event, error) {
 	}
 	waiting, err := list(ctx, t.read, scan, `SELECT apps.id, COALESCE(sent.position, $1), COALESCE(sent.id, '') FROM `+sentTo+`
 		WHERE EXISTS (SELECT 1 FROM events WHERE `+unsent+` AND `+t.settled+` LIMIT 1 OFFSET 0)
-		ORDER BY CASE WHEN apps.id > $2 THEN 0 ELSE 1 END, apps.id LIMIT 1`, int64(math.MinInt64), t.last)
+		ORDER BY CASE WHEN apps.id > $2 THEN 0 ELSE 1 END, apps.id LIMIT 1`, int64(math.MinInt64), t.Turn)
 	if err != nil || len(waiting) == 0 {
 		return nil, err
 	}
 	after := waiting[0]
-	t.last = after.app
+	t.Turn = after.app
 	return list(ctx, t.read, scanEvent, `SELECT `+eventColumns+` FROM events WHERE app_id = $1 AND `+t.settled+` AND (position, id) > ($2, $3)
 		ORDER BY position, id LIMIT $4`, after.app, after.position, after.id, limit)
 }

@@ -46,6 +46,7 @@ type Relay struct {
 	config Config
 	state  state
 	reason string // of the last failure that was logged
+	turn   string // the app that was served last, so that one whose event is refused does not keep the others from theirs
 }
 
 // state is what was last said in the log.
@@ -96,6 +97,8 @@ func (r *Relay) feed(ctx context.Context, well func()) error {
 		return err
 	}
 	defer events.Close(ctx)
+	events.Turn = r.turn
+	defer func() { r.turn = events.Turn }()
 	to, err := r.connect(ctx)
 	if err != nil {
 		return err

@@ -408,3 +408,25 @@ func TestAReplicaThatCannotReachTheServerLetsOthersTry(t *testing.T) {
 	all := storetest.AddEvents(t, s, shop, 0, 3)
 	expect(t, n.Messages(name, len(all)), all)
 }
+
+func TestAnEventThatIsRefusedHoldsUpNoOtherApp(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, s *store.Store) {
+		const most = 4 << 10
+		n := natstest.Start(t, func(o *server.Options) { o.MaxPayload = most })
+		large := payment.Event{
+			ID: "evt_large", AppID: shop, Type: payment.EventPaymentCreated, ResourceType: "payment", ResourceID: "pay_large", Sequence: 1, CreatedAt: time.UnixMilli(1),
+			Object: []byte(`"` + strings.Repeat("x", most) + `"`),
+		}
+		if err := s.Commit(t.Context(), &payment.Change{Events: []payment.Event{large}}); err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for i, app := range []string{"a-shop", "z-shop"} {
+			storetest.AddApp(t, s, app)
+			want = append(want, storetest.AddEvents(t, s, app, 3*i, 3*i+3)...)
+		}
+		newRelay(t, s, n).run()
+		expect(t, n.Messages(name, len(want)), want)
+	})
+}
