@@ -117,13 +117,13 @@ func (w *world) count(ctx context.Context, r *Result) error {
 	return nil
 }
 
-// commit names the program that a script belongs to.
+// commit names the program that a script belongs to. What 'go run' makes does not know it unless it is told to.
 func commit() string {
+	revision, modified := "unknown: build with -buildvcs=true", ""
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return revision
 	}
-	revision, modified := "unknown", ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
