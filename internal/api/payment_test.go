@@ -183,7 +183,7 @@ func TestSyncPaymentWithoutAnAnswerFromTheProviderIsUnavailable(t *testing.T) {
 		return nil, &payment.Error{Code: payment.CodeChannelUnavailable, Payment: samplePayment(b.now.Now()), Detail: "no answer", Channel: &payment.ChannelError{}}
 	}
 	a := b.send(t, "POST", "/v1/payments/"+paymentID+"/sync", "")
-	if a.status != 503 || a.problem(t).PaymentID != paymentID {
+	if a.status != 503 || a.problem(t).PaymentID != paymentID || a.problem(t).ChannelError != nil {
 		t.Errorf("status %d: %s", a.status, a.body)
 	}
 }

@@ -109,8 +109,13 @@ func domainProblem(method string, e *payment.Error) *Problem {
 	if e.Payment != nil {
 		p.PaymentID = e.Payment.ID
 	}
-	if p.ChannelError = e.Channel; e.Channel != nil && e.Channel.Wait > 0 {
-		p.retryAfter = min(max(e.Channel.Wait, p.retryAfter), retryAfterMax)
+	if ce := e.Channel; ce != nil {
+		if ce.Code != "" || ce.Message != "" || ce.RequestID != "" {
+			p.ChannelError = ce
+		}
+		if ce.Wait > 0 {
+			p.retryAfter = min(max(ce.Wait, p.retryAfter), retryAfterMax)
+		}
 	}
 	return p
 }
