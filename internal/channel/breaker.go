@@ -13,7 +13,7 @@ import (
 const (
 	breakerRate   = 0.6
 	breakerCalls  = 10
-	breakerWindow = 30 * time.Second
+	breakerWindow = 10 * time.Second
 	breakerDelay  = 5 * time.Second
 	breakerJitter = 0.2 // of the delay, so that replicas do not probe in step
 	breakerProbes = 2

@@ -30,8 +30,8 @@ func (p *Payment) lastFor(r CreateRequest) (last *Attempt) {
 	return last
 }
 
-// switchTo commits the intent to place another order for a payment, and the job that looks after the order that the payer
-// leaves. Nothing is assumed of that one: until the new one is placed it can be paid.
+// switchTo commits the intent to place another order for a payment, and the jobs that ask about it and that look after
+// the order that the payer leaves. Nothing is assumed of that one: until the new one is placed it can be paid.
 func (s *Service) switchTo(ctx context.Context, p *Payment, req CreateRequest) error {
 	left := p.Current()
 	if len(p.Attempts) >= AttemptsMax {
@@ -48,7 +48,12 @@ func (s *Service) switchTo(ctx context.Context, p *Payment, req CreateRequest) e
 	if to, ok := Payments.Next(p.Status, OnSwitched); ok {
 		p.Status = to
 	}
-	return s.commit(ctx, &Change{Payment: p, Attempts: []*Attempt{p.Current()}, Jobs: []Job{left.followJob(p, now.Add(followOffsets[0]))}})
+	current := p.Current()
+	jobs := []Job{left.followJob(p, now.Add(followOffsets[0]))}
+	for _, offset := range followOffsets { // the payment's own job may sleep for long by now
+		jobs = append(jobs, Job{Kind: AskAgain, AppID: p.AppID, ResourceID: current.ID, At: now.Add(offset)})
+	}
+	return s.commit(ctx, &Change{Payment: p, Attempts: []*Attempt{current}, Jobs: jobs})
 }
 
 func (a *Attempt) followJob(p *Payment, at time.Time) Job {
@@ -79,13 +84,18 @@ func (s *Service) FollowAttempt(ctx context.Context, appID, id string) (again ti
 	return s.follow(ctx, p, attempts, func(p *Payment, now time.Time, unanswered bool) time.Time { return p.nextAskOf(id, now, unanswered) })
 }
 
-// nextAskOf is when the order of an attempt that its payer left should be looked after next. unanswered says that it was
-// just now, in vain.
+// nextAskOf is when the order of an attempt that came or was left by a switch should be looked after next. unanswered says
+// that it was just now, in vain.
 func (p *Payment) nextAskOf(id string, now time.Time, unanswered bool) time.Time {
 	a := p.attemptByID(id)
 	switch {
-	case p.Status == Closed, p.Status == Failed, a == p.Current() && !p.Terminal():
+	case p.Status == Closed, p.Status == Failed:
 		return time.Time{} // the payment's own job has it
+	case a == p.Current() && !p.Terminal():
+		if p.payable(now) {
+			return next(a.CreatedAt, followOffsets, time.Hour, now)
+		}
+		return time.Time{} // likewise
 	case a.Status == AttemptPaid, a.Status == AttemptRefused:
 		return time.Time{}
 	case a.Status == AttemptClosed:

@@ -234,6 +234,7 @@ func TestTheOrderThatDidNotPay(t *testing.T) {
 			t.Run("TheOtherIsClosedHoweverOftenThatFails", func(t *testing.T) {
 				t.Parallel()
 				b, p := twoProducts(t, payment.LateRefund)
+				b.jobs.without(payment.AskAgain)
 				b.payOrder("n1", p.Attempts[first].TradeNo)
 				b.provider.next("close", slices.Repeat([]effect{lostRequest()}, 30)...)
 				b.run(20 * time.Hour)

@@ -77,6 +77,16 @@ func TestSwitch(t *testing.T) {
 		b.attempts(p, "native open, jsapi open")
 		b.happened(p.ID, "payment.created")
 	})
+	t.Run("TheNewOrderIsAskedAboutSoonHoweverOldThePaymentIs", func(t *testing.T) {
+		t.Parallel()
+		b := newBundle(t)
+		b.create()
+		b.run(12 * time.Minute)
+		p := b.switched(payment.JSAPI)
+		b.provider.pay(p.Current().TradeNo) // and no notification comes
+		b.run(10 * time.Second)
+		b.status(b.load(p), payment.Succeeded)
+	})
 	t.Run("TheOrderThatThePayerLeftIsClosedAsSoonAsTheNewOneIsPlaced", func(t *testing.T) {
 		t.Parallel()
 		b := newBundle(t)
