@@ -31,7 +31,7 @@ func configFields() []field[Config] {
 		},
 		{
 			key: "admin_listen", fallback: "127.0.0.1:8081",
-			doc: "Where `/metrics` and `/debug/pprof` listen. There is no authentication: keep it on loopback or a private network.",
+			doc: "Where `/metrics` ([the metrics](metrics.md)) and `/debug/pprof` listen. There is no authentication: keep it on loopback or a private network.",
 			at:  func(c *Config) value { return address(&c.AdminListen) },
 		},
 		{

@@ -131,6 +131,9 @@ func NewMetrics(c MetricsConfig) *Metrics {
 		m.payments, m.refunds, m.notifications, m.notificationDelay, m.notificationsInFlight, m.commitGroup, m.pruned, m.channelRequests, m.channelHeld, m.deliveries, m.webhookDelay, m.streamDelay, m.streamFailures, m.limited, m.redisFailures, failures,
 		buildInfo(c.Version), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	for _, result := range []string{"succeeded", "failed", "given_up"} {
+		m.deliveries.WithLabelValues(result) // none is a number too: an alert on what is given up must see the first
+	}
 	for _, g := range c.scraped() {
 		g.failures, g.now, g.logger = failures.WithLabelValues(g.name), c.Now, c.Logger
 		m.registry.MustRegister(g)

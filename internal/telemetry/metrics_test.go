@@ -63,7 +63,11 @@ func ours(text, prefix string) []string {
 }
 
 func full(now func() time.Time) *telemetry.Metrics {
-	return telemetry.NewMetrics(telemetry.MetricsConfig{
+	return telemetry.NewMetrics(everySource(now))
+}
+
+func everySource(now func() time.Time) telemetry.MetricsConfig {
+	return telemetry.MetricsConfig{
 		Version: "v1.2.3", Now: now,
 		Jobs: func(context.Context) ([]job.Count, error) {
 			return []job.Count{{Queue: "payments", State: "scheduled", Jobs: 3}, {Queue: "webhooks", State: "running", Jobs: 1}}, nil
@@ -79,7 +83,7 @@ func full(now func() time.Time) *telemetry.Metrics {
 		Certificates: func(context.Context) []telemetry.Certificate {
 			return []telemetry.Certificate{{Account: "main", Kind: "platform", Serial: "5157E0", NotAfter: noon.Add(time.Hour)}, {Account: "main", Kind: "platform", Serial: "OLD", NotAfter: noon.Add(-time.Minute)}}
 		},
-	})
+	}
 }
 
 // happen makes every metric have a value.
@@ -238,6 +242,14 @@ func TestMetrics(t *testing.T) {
 		text := scrape(t, telemetry.NewMetrics(telemetry.MetricsConfig{}))
 		if strings.Contains(text, "tongbao_jobs") || !strings.Contains(text, "go_goroutines") {
 			t.Error("got", text)
+		}
+	})
+
+	t.Run("GivenUpWebhooksAreZeroBeforeTheFirst", func(t *testing.T) {
+		t.Parallel()
+		want := []string{`tongbao_webhook_deliveries_total{result="given_up"} 0`}
+		if got := ours(scrape(t, telemetry.NewMetrics(telemetry.MetricsConfig{})), `tongbao_webhook_deliveries_total{result="given_up"}`); !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q: growth from nothing is none to Prometheus", got, want)
 		}
 	})
 

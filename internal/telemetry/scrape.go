@@ -46,7 +46,7 @@ func newScraped(name, help string, labels []string, read func(context.Context, t
 func (c MetricsConfig) scraped() []*scraped {
 	var gauges []*scraped
 	if c.Jobs != nil {
-		gauges = append(gauges, newScraped("tongbao_jobs", "Jobs that wait or run, by queue and state.", []string{"queue", "state"}, c.readJobs))
+		gauges = append(gauges, newScraped("tongbao_jobs", "Jobs that wait or run, by queue and state: scheduled (for later), available (due), running or retryable (it failed on our own side).", []string{"queue", "state"}, c.readJobs))
 	}
 	if c.Reviews != nil {
 		gauges = append(gauges, newScraped("tongbao_reviews_open", "Reviews that wait for a person, by kind.", []string{"kind"}, c.readReviews))
