@@ -31,7 +31,7 @@ func openReplicas(t *testing.T, n int, dsn string, prepare func(*world, *process
 	r := &replicas{world: w, processes: []*process{first}}
 	environment := prepare(w, first)
 	for len(r.processes) < n {
-		r.processes = append(r.processes, &process{t: t, program: first.program, config: first.config, address: freeAddress(t), log: &lines{}})
+		r.processes = append(r.processes, first.twin())
 	}
 	r.balance(t)
 	for _, p := range r.processes {
@@ -42,6 +42,12 @@ func openReplicas(t *testing.T, n int, dsn string, prepare func(*world, *process
 	w.client = r.clientOf(client.Config{APIKey: secret})
 	w.once = r.clientOf(client.Config{APIKey: secret, Tries: 1})
 	return r
+}
+
+// twin is another process on the same configuration, at an address of its own.
+func (p *process) twin() *process {
+	p.t.Helper()
+	return &process{t: p.t, program: p.program, config: p.config, address: freeAddress(p.t), log: &lines{}}
 }
 
 // clientOf is a client of whichever replica.
