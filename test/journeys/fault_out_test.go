@@ -52,10 +52,14 @@ func openPlain(t *testing.T, e engine) (w *world, timePasses func()) {
 	return open(t, e), func() {}
 }
 
+// refundDelay is how long refunds take at a provider whose clock goes on while a busy machine comes to the next call: nothing
+// settles before it is told to.
+const refundDelay = refundSettles - 10*time.Second
+
 // openSilent has a provider that never notifies.
 func openSilent(t *testing.T, e engine) (w *world, timePasses func()) {
 	w = open(t, e)
-	w.provider.set(object{"refund_interval": "0s"})
+	w.provider.set(object{"refund_interval": "0s", "refund_delay": refundDelay.String()})
 	w.provider.fault(object{"operation": "notify/*", "effect": "withhold"})
 	return w, func() {}
 }
@@ -64,7 +68,7 @@ func openSilent(t *testing.T, e engine) (w *world, timePasses func()) {
 func openLater(t *testing.T, e engine) (w *world, timePasses func()) {
 	var c clock
 	w = open(t, e, c.set)
-	w.provider.set(object{"refund_interval": "0s"})
+	w.provider.set(object{"refund_interval": "0s", "refund_delay": refundDelay.String()})
 	return w, func() { c.advance(time.Minute) }
 }
 
