@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/tongbao-pay/tongbao/internal/freeport"
 )
 
 const patience = 30 * time.Second
@@ -31,8 +33,12 @@ type Server struct {
 // options.
 func Start(tb testing.TB, change ...func(*server.Options)) *Server {
 	tb.Helper()
+	port, err := freeport.Pick()
+	if err != nil {
+		tb.Fatalf("natstest: %v", err)
+	}
 	s := &Server{tb: tb, options: server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, Username: "tongbao", Password: rand.Text(), JetStream: true, StoreDir: tb.TempDir(), NoSigs: true, NoLog: true,
+		Host: "127.0.0.1", Port: port, Username: "tongbao", Password: rand.Text(), JetStream: true, StoreDir: tb.TempDir(), NoSigs: true, NoLog: true,
 	}}
 	s.Restart(change...)
 	tb.Cleanup(s.Stop)
@@ -77,11 +83,7 @@ func (s *Server) Restart(change ...func(*server.Options)) {
 		running.Shutdown()
 		s.tb.Fatalf("natstest: the server was not ready after %s", patience)
 	}
-	address, ok := running.Addr().(*net.TCPAddr)
-	if !ok {
-		s.tb.Fatalf("natstest: the server listens on %v", running.Addr())
-	}
-	s.running, s.options.Port = running, address.Port
+	s.running = running
 }
 
 // JetStream is another client's view of the server.

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tongbao-pay/tongbao/internal/freeport"
 )
 
 const (
@@ -123,7 +125,7 @@ func (s *server) initialize() error {
 func (s *server) startOnFreePort() error {
 	var err error
 	for range startTries {
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = freeport.Pick(); err != nil {
 			return err
 		}
 		if err = s.start(); err == nil {
@@ -134,25 +136,6 @@ func (s *server) startOnFreePort() error {
 		}
 	}
 	return err
-}
-
-// freePort returns a port that nobody listens on now, below the range from which systems take the local ports of
-// outgoing connections: a server that was killed finds its port free again.
-func freePort() (int, error) {
-	const portMin, portCount = 20_000, 12_000
-	for range startTries {
-		var random [2]byte
-		if _, err := rand.Read(random[:]); err != nil {
-			return 0, err
-		}
-		port := portMin + (int(random[0])<<8|int(random[1]))%portCount
-		listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			continue
-		}
-		return port, listener.Close()
-	}
-	return 0, errors.New("no free port for PostgreSQL on 127.0.0.1")
 }
 
 // start starts the postmaster and returns when it accepts connections.

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
 	"net"
 	"net/url"
 	"os/exec"
@@ -22,6 +21,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tongbao-pay/tongbao/internal/freeport"
 )
 
 const startTimeout = 30 * time.Second
@@ -53,7 +54,7 @@ func Start(tb testing.TB) *Server {
 	s := &Server{password: rand.Text(), folder: tb.TempDir()}
 	var err error
 	for range 5 { // another process may take the port first
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = freeport.Pick(); err != nil {
 			continue
 		}
 		if err = s.start(); err == nil {
@@ -144,15 +145,4 @@ func waitReady(output io.Reader) error {
 		seen.WriteString(lines.Text() + "\n")
 	}
 	return fmt.Errorf("redis-server did not start:\n%s", &seen)
-}
-
-// freePort returns a port that nobody listens on now, below the range from which systems take the local ports of
-// outgoing connections: a server that was killed finds its port free again.
-func freePort() (int, error) {
-	port := 20_000 + mathrand.IntN(12_000)
-	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	if err != nil {
-		return 0, err
-	}
-	return port, l.Close()
 }
