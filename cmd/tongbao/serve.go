@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/tongbao-pay/tongbao/internal/config"
 	"github.com/tongbao-pay/tongbao/internal/server"
@@ -33,10 +32,6 @@ type serveCommand struct{ configured }
 // Help is shown by --help.
 func (serveCommand) Help() string { return "Example: tongbao serve --config /etc/tongbao/tongbao.yaml" }
 
-// heapGrowth is how far the heap may grow between two collections, in per cent of what is in use. That is little, so that
-// twice Go's default costs a few MiB, and saves a twentieth of the CPU of a payment.
-const heapGrowth = 200
-
 func (c *serveCommand) Run(ctx context.Context, sys system) error {
 	cfg, err := c.load(sys)
 	if err != nil {
@@ -44,9 +39,6 @@ func (c *serveCommand) Run(ctx context.Context, sys system) error {
 	}
 	log := logger(sys, cfg)
 	slog.SetDefault(log) // for libraries that know no other, such as the exporter of traces
-	if sys.getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
-	}
 	s, err := server.Open(ctx, server.Options{Config: cfg, Version: version(), Logger: log})
 	if err != nil {
 		return err
