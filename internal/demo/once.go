@@ -13,16 +13,17 @@ import (
 	"rsc.io/qr"
 
 	"github.com/tongbao-pay/tongbao/client"
+	"github.com/tongbao-pay/tongbao/sandbox/control"
 )
 
 // journey is the scripted demo: each step proves what it says and fails the whole if it does not hold.
 type journey struct {
-	out     io.Writer
-	gateway *client.Client
-	control control
-	inbox   *inbox
-	started time.Time
-	step    int
+	out      io.Writer
+	gateway  *client.Client
+	provider provider
+	inbox    *inbox
+	started  time.Time
+	step     int
 }
 
 // stepTimeout is how long a step waits for what must happen by itself.
@@ -49,7 +50,7 @@ func (d *Demo) play(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	j := &journey{out: out, gateway: gateway, control: control{url: d.ControlURL(), http: &http.Client{Timeout: stepTimeout}}, started: time.Now()}
+	j := &journey{out: out, gateway: gateway, provider: provider{control.Client{URL: d.ControlURL(), HTTP: &http.Client{Timeout: stepTimeout}}}, started: time.Now()}
 	if j.inbox, err = newInbox(ctx); err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (j *journey) pay(ctx context.Context) (p *client.Payment, err error) {
 		return nil, err
 	}
 	err = j.prove("the payer scans it and pays", func() (string, error) {
-		order, err := j.control.pay(ctx, map[string]any{"code_url": p.Credential.CodeURL, "result": "success"})
+		order, err := j.provider.pay(ctx, map[string]any{"code_url": p.Credential.CodeURL, "result": "success"})
 		if err != nil {
 			return "", err
 		}
@@ -151,7 +152,7 @@ func (j *journey) pay(ctx context.Context) (p *client.Payment, err error) {
 		return nil, err
 	}
 	err = j.prove("the provider's notification arrives, is verified and applied", func() (string, error) {
-		sent, err := j.control.notified(ctx, p.TradeNo, 1)
+		sent, err := j.provider.notified(ctx, p.TradeNo, 1)
 		if err != nil {
 			return "", err
 		}
@@ -207,7 +208,7 @@ func (j *journey) refundPart(ctx context.Context, p *client.Payment) error {
 
 // settled moves the provider's clock until a refund is through, and waits for its webhook.
 func (j *journey) settled(ctx context.Context, r *client.Refund, paymentID string, refunded int64) (string, error) {
-	if err := j.control.advance(ctx, time.Minute); err != nil {
+	if err := j.provider.advance(ctx, time.Minute); err != nil {
 		return "", err
 	}
 	e, err := j.inbox.wait(ctx, "refund.succeeded", r.ID)
@@ -234,7 +235,7 @@ func (j *journey) latePayment(ctx context.Context) error {
 		if p, err = j.gateway.ClosePayment(ctx, p.ID); err != nil {
 			return "", err
 		}
-		order, err := j.control.order(ctx, p.TradeNo)
+		order, err := j.provider.order(ctx, p.TradeNo)
 		if err != nil {
 			return "", err
 		}
@@ -247,18 +248,18 @@ func (j *journey) latePayment(ctx context.Context) error {
 		return err
 	}
 	err = j.prove("a payer who tries now is turned away by the provider", func() (string, error) {
-		_, err := j.control.pay(ctx, map[string]any{"out_trade_no": p.TradeNo, "result": "success"})
-		refusal, ok := errors.AsType[*controlError](err)
-		if !ok || refusal.status != 409 {
+		_, err := j.provider.pay(ctx, map[string]any{"out_trade_no": p.TradeNo, "result": "success"})
+		refusal, ok := errors.AsType[*control.Refusal](err)
+		if !ok || refusal.Status != 409 {
 			return "", fmt.Errorf("expected a refusal, got: %v", err)
 		}
-		return refusal.text, nil
+		return refusal.Text, nil
 	})
 	if err != nil {
 		return err
 	}
 	err = j.prove("money that was in flight at the close lands all the same; the app is told once", func() (string, error) {
-		if _, err := j.control.pay(ctx, map[string]any{"out_trade_no": p.TradeNo, "result": "success", "late": true}); err != nil {
+		if _, err := j.provider.pay(ctx, map[string]any{"out_trade_no": p.TradeNo, "result": "success", "late": true}); err != nil {
 			return "", err
 		}
 		e, err := j.inbox.wait(ctx, "payment.late_paid", p.ID)
@@ -287,12 +288,12 @@ func (j *journey) latePayment(ctx context.Context) error {
 
 // accepted waits until the provider has a refund that a job sends.
 func (j *journey) accepted(ctx context.Context, refundNo string) error {
-	return until(ctx, func() error { return j.control.refund(ctx, refundNo) })
+	return until(ctx, func() error { return j.provider.refund(ctx, refundNo) })
 }
 
 func (j *journey) compareBooks(ctx context.Context) error {
 	return j.prove("the books agree to the fen", func() (string, error) {
-		books, err := j.control.books(ctx)
+		books, err := j.provider.books(ctx)
 		if err != nil {
 			return "", err
 		}

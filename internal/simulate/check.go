@@ -10,6 +10,7 @@ import (
 
 	"github.com/tongbao-pay/tongbao/internal/ledger"
 	"github.com/tongbao-pay/tongbao/internal/payment"
+	"github.com/tongbao-pay/tongbao/sandbox/control"
 )
 
 // account is everything everybody says at the end.
@@ -87,7 +88,7 @@ func (w *world) account(ctx context.Context) (a account, err error) {
 	for _, p := range a.payments {
 		for _, t := range p.Attempts {
 			o, err := w.provider.order(ctx, t.TradeNo)
-			if errors.As(err, new(*refusal)) {
+			if errors.As(err, new(*control.Refusal)) {
 				continue // never placed
 			}
 			if err != nil {
@@ -168,7 +169,7 @@ func (w *world) closedThere(ctx context.Context) error {
 		}
 		o, err := w.provider.order(ctx, tradeNo)
 		switch {
-		case errors.As(err, new(*refusal)): // never placed
+		case errors.As(err, new(*control.Refusal)): // never placed
 		case err != nil:
 			return err
 		case o.State == "NOTPAY":

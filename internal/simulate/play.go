@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tongbao-pay/tongbao/client"
+	"github.com/tongbao-pay/tongbao/sandbox/control"
 )
 
 // play plays the script and lets everything heal. It ends early at the first promise that is broken: what comes after it
@@ -216,7 +217,7 @@ func (w *world) payTwice(ctx context.Context, held []string) (string, error) {
 }
 
 func asTold(state string, err error) (string, error) {
-	if r, ok := errors.AsType[*refusal](err); ok {
+	if r, ok := errors.AsType[*control.Refusal](err); ok {
 		return r.Error(), nil
 	}
 	return "the provider's order is " + state, err
@@ -224,7 +225,7 @@ func asTold(state string, err error) (string, error) {
 
 func (w *world) resend(ctx context.Context, held []string) (string, error) {
 	o, err := w.provider.order(ctx, held[0])
-	if _, refused := errors.AsType[*refusal](err); refused || err == nil && len(o.Notifications) == 0 {
+	if _, refused := errors.AsType[*control.Refusal](err); refused || err == nil && len(o.Notifications) == 0 {
 		return "there is none", nil
 	}
 	if err != nil {

@@ -1,31 +1,17 @@
 package simulate
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/tongbao-pay/tongbao/sandbox/control"
 	"github.com/tongbao-pay/tongbao/sandbox/journal"
 )
 
 // provider is the sandbox as its control API shows it: the provider's own truth.
-type provider struct {
-	url  string
-	http *http.Client
-}
-
-// refusal is the sandbox's no.
-type refusal struct {
-	status int
-	text   string
-}
-
-func (e *refusal) Error() string { return fmt.Sprintf("refused: %d %s", e.status, e.text) }
+type provider struct{ control.Client }
 
 // order is the provider's row.
 type order struct {
@@ -68,26 +54,26 @@ type books struct {
 }
 
 func (p provider) pay(ctx context.Context, tradeNo, result string, late bool) (o order, err error) {
-	err = p.call(ctx, http.MethodPost, "/wechatpay/pay", map[string]any{"out_trade_no": tradeNo, "result": result, "late": late}, &o)
+	err = p.Call(ctx, http.MethodPost, "/wechatpay/pay", map[string]any{"out_trade_no": tradeNo, "result": result, "late": late}, &o)
 	return o, err
 }
 
 func (p provider) order(ctx context.Context, tradeNo string) (o order, err error) {
-	err = p.call(ctx, http.MethodGet, "/wechatpay/orders/"+url.PathEscape(tradeNo), nil, &o)
+	err = p.Call(ctx, http.MethodGet, "/wechatpay/orders/"+url.PathEscape(tradeNo), nil, &o)
 	return o, err
 }
 
 func (p provider) books(ctx context.Context) (b books, err error) {
-	err = p.call(ctx, http.MethodGet, "/wechatpay/books", nil, &b)
+	err = p.Call(ctx, http.MethodGet, "/wechatpay/books", nil, &b)
 	return b, err
 }
 
 func (p provider) resend(ctx context.Context, notificationID string) error {
-	return p.call(ctx, http.MethodPost, "/notifications/"+url.PathEscape(notificationID)+"/resend", nil, nil)
+	return p.Call(ctx, http.MethodPost, "/notifications/"+url.PathEscape(notificationID)+"/resend", nil, nil)
 }
 
 func (p provider) set(ctx context.Context, settings map[string]any) error {
-	return p.call(ctx, http.MethodPost, "/wechatpay/settings", settings, nil)
+	return p.Call(ctx, http.MethodPost, "/wechatpay/settings", settings, nil)
 }
 
 func (p provider) fault(ctx context.Context, op Op) error {
@@ -101,49 +87,17 @@ func (p provider) fault(ctx context.Context, op Op) error {
 	if op.Effect == "duplicate" {
 		rule["copies"] = 3
 	}
-	return p.call(ctx, http.MethodPost, "/faults", rule, nil)
+	return p.Call(ctx, http.MethodPost, "/faults", rule, nil)
 }
 
 func (p provider) clearFaults(ctx context.Context) error {
-	return p.call(ctx, http.MethodDelete, "/faults", nil, nil)
+	return p.Call(ctx, http.MethodDelete, "/faults", nil, nil)
 }
 
 func (p provider) journal(ctx context.Context, filter url.Values) ([]journal.Entry, error) {
 	var page struct {
 		Entries []journal.Entry `json:"entries"`
 	}
-	err := p.call(ctx, http.MethodGet, "/journal?"+filter.Encode(), nil, &page)
+	err := p.Call(ctx, http.MethodGet, "/journal?"+filter.Encode(), nil, &page)
 	return page.Entries, err
-}
-
-func (p provider) call(ctx context.Context, method, path string, body, into any) error {
-	var send io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		send = bytes.NewReader(b)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, p.url+path, send)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := p.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode >= 400 {
-		return &refusal{answer.StatusCode, string(bytes.Join(bytes.Fields(text), []byte(" ")))}
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(text, into)
 }

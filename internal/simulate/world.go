@@ -24,6 +24,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/store"
 	"github.com/tongbao-pay/tongbao/internal/webhook"
 	"github.com/tongbao-pay/tongbao/sandbox"
+	"github.com/tongbao-pay/tongbao/sandbox/control"
 )
 
 const accountID = "wechat-simulated"
@@ -137,7 +138,7 @@ func (w *world) openSandbox(ctx context.Context, g *ground, folder string) (err 
 	if w.sandbox, err = sandbox.Open(c); err != nil {
 		return err
 	}
-	w.provider = provider{url: w.sandbox.ControlURL(), http: &http.Client{Timeout: patience}}
+	w.provider = provider{control.Client{URL: w.sandbox.ControlURL(), HTTP: &http.Client{Timeout: patience}}}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- w.sandbox.Serve(serving) }()

@@ -1,5 +1,5 @@
-// Package control is how the sandbox's control API reads what it is told and answers: strict, bounded JSON, and errors
-// that say what to do.
+// Package control is both ends of the sandbox's control API: how the sandbox reads what it is told and answers, in strict,
+// bounded JSON with errors that say what to do; and a client of it.
 package control
 
 import (

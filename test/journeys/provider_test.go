@@ -1,23 +1,21 @@
 package journeys_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"testing"
 	"time"
 
+	"github.com/tongbao-pay/tongbao/sandbox/control"
 	"github.com/tongbao-pay/tongbao/sandbox/journal"
 	"github.com/tongbao-pay/tongbao/sandbox/wechatpaysim"
 )
 
 // provider drives the sandbox as a tester in any language would: over its control API.
 type provider struct {
-	t   *testing.T
-	url string
+	control.Client
+
+	t *testing.T
 }
 
 // object is JSON for the control API.
@@ -108,35 +106,7 @@ func (p provider) must(method, path string, body, into any) {
 
 // call is for many goroutines at once.
 func (p provider) call(method, path string, body, into any) error {
-	var send io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		send = bytes.NewReader(b)
-	}
-	request, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, send)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return err
-	}
-	if answer.StatusCode >= 300 {
-		return fmt.Errorf("the sandbox answered %s %s with %d: %s", method, path, answer.StatusCode, text)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(text, into)
+	return p.Call(p.t.Context(), method, path, body, into)
 }
 
 // refundSettles is more than a refund takes at the provider.

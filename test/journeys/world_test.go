@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/server"
 	"github.com/tongbao-pay/tongbao/internal/store"
 	"github.com/tongbao-pay/tongbao/sandbox"
+	"github.com/tongbao-pay/tongbao/sandbox/control"
 )
 
 // The apps that every gateway of a journey has; they differ by what happens to late money, and by how they must call.
@@ -70,7 +72,7 @@ func openProvider(t *testing.T, e engine) *world {
 	if w.sandbox, err = sandbox.Open(sandboxConfig(prepared.sandboxDir(t))); err != nil {
 		t.Fatal(err)
 	}
-	w.provider = provider{t: t, url: w.sandbox.ControlURL()}
+	w.provider = provider{t: t, Client: control.Client{URL: w.sandbox.ControlURL(), HTTP: http.DefaultClient}}
 	w.background("sandbox", w.sandbox.Serve)
 	return w
 }
