@@ -26,7 +26,7 @@ func follow(ctx context.Context, js jetstream.JetStream, app string, handle func
 	if err != nil {
 		return err
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(1))
+	messages, err := consumer.Messages()
 	if err != nil {
 		return err
 	}
