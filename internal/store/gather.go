@@ -19,8 +19,8 @@ const (
 // gather answers callers who ask the same kind of question at the same time with one query. The first is asked at
 // once; those that come meanwhile are asked together. An answer is never older than its question.
 type gather[V any] struct {
-	// ask answers for the keys of one account; what it has no answer for is missing.
-	ask func(ctx context.Context, accountID string, keys []string) (map[string]V, error)
+	// ask answers for the keys of one owner, an account or an app; what it has no answer for is missing.
+	ask func(ctx context.Context, owner string, keys []string) (map[string]V, error)
 	// clone makes a caller an answer of his own, where several ask for the same key and may change what they get.
 	clone func(V) V
 
@@ -30,8 +30,8 @@ type gather[V any] struct {
 }
 
 type question[V any] struct {
-	account, key string
-	cause        trace.SpanContext
+	owner, key string
+	cause      trace.SpanContext
 
 	answer V
 	found  bool
@@ -40,8 +40,8 @@ type question[V any] struct {
 }
 
 // get asks for one key.
-func (g *gather[V]) get(ctx context.Context, accountID, key string) (answer V, found bool, err error) {
-	q := &question[V]{account: accountID, key: key, cause: trace.SpanContextFromContext(ctx), done: make(chan struct{})}
+func (g *gather[V]) get(ctx context.Context, owner, key string) (answer V, found bool, err error) {
+	q := &question[V]{owner: owner, key: key, cause: trace.SpanContextFromContext(ctx), done: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, q)
 	g.start()
@@ -62,12 +62,12 @@ func (g *gather[V]) start() {
 	}
 }
 
-// take chooses what is asked together, for one account. The caller holds the lock.
+// take chooses what is asked together, for one owner. The caller holds the lock.
 func (g *gather[V]) take() []*question[V] {
 	var group []*question[V]
-	account, rest := g.waiting[0].account, g.waiting[:0]
+	owner, rest := g.waiting[0].owner, g.waiting[:0]
 	for _, q := range g.waiting {
-		if len(group) == gatherMax || q.account != account {
+		if len(group) == gatherMax || q.owner != owner {
 			rest = append(rest, q)
 			continue
 		}
@@ -100,7 +100,7 @@ func (g *gather[V]) answer(group []*question[V]) error {
 	for _, q := range group {
 		askers[q.key]++
 	}
-	answers, err := g.ask(ctx, group[0].account, slices.Collect(maps.Keys(askers)))
+	answers, err := g.ask(ctx, group[0].owner, slices.Collect(maps.Keys(askers)))
 	for _, q := range group {
 		q.answer, q.found = answers[q.key]
 		q.err = err

@@ -47,6 +47,17 @@ func TestQuestionsAskedTogetherAreAnsweredEachForItself(t *testing.T) {
 						t.Errorf("notice %d: %v, %v", n, known, err)
 					}
 				})
+				group.Go(func() {
+					p, err := s.PaymentByOutTradeNo(t.Context(), "app", fmt.Sprint("order-", n))
+					if err != nil || p.ID != fmt.Sprint("pay_", n) || len(p.Attempts) != 1 {
+						t.Errorf("order-%d: %+v, %v", n, p, err)
+					}
+				})
+				group.Go(func() {
+					if _, err := s.PaymentByOutTradeNo(t.Context(), "other", fmt.Sprint("order-", n)); !errors.Is(err, payment.ErrNotFound) {
+						t.Errorf("another app's: %v", err)
+					}
+				})
 				group.Go(func() { // no text for PostgreSQL, and no number of ours
 					if _, err := s.PaymentByTradeNo(t.Context(), "main", "T1\xff\x00"); err == nil || s.Postgres() == nil && !errors.Is(err, payment.ErrNotFound) {
 						t.Errorf("a number that cannot be: %v", err)

@@ -58,9 +58,20 @@ func (s *Store) PaymentByID(ctx context.Context, appID, id string) (p *payment.P
 	return p, nil
 }
 
-// PaymentByOutTradeNo implements [payment.Store].
+// PaymentByOutTradeNo implements [payment.Store]. Callers at the same time share the query that finds most numbers free.
 func (s *Store) PaymentByOutTradeNo(ctx context.Context, appID, outTradeNo string) (*payment.Payment, error) {
-	return s.payment(ctx, `SELECT `+paymentColumns+` FROM payments WHERE app_id = $1 AND out_trade_no = $2`, appID, outTradeNo)
+	id, taken, err := s.byOutTradeNo.get(ctx, appID, outTradeNo)
+	if err != nil {
+		return nil, err
+	}
+	if !taken {
+		return nil, payment.ErrNotFound
+	}
+	return s.PaymentByID(ctx, appID, id)
+}
+
+func (s *Store) paymentIDs(ctx context.Context, appID string, outTradeNos []string) (map[string]string, error) {
+	return s.answers(ctx, `SELECT value, (SELECT id FROM payments WHERE app_id = $1 AND out_trade_no = asked.value) FROM `, appID, outTradeNos)
 }
 
 // PaymentByAttemptID implements [payment.Store].
@@ -166,16 +177,21 @@ func (s *Store) TransactionOwner(ctx context.Context, accountID, transactionID s
 }
 
 func (s *Store) transactionOwners(ctx context.Context, accountID string, transactionIDs []string) (map[string]string, error) {
-	owners := map[string]string{}
-	return owners, s.read.batch(ctx, []statement{{
-		sql:  `SELECT value, (SELECT trade_no FROM attempts WHERE account_id = $1 AND transaction_id <> '' AND transaction_id = asked.value) FROM ` + s.dialect.asked,
-		args: []any{accountID, s.dialect.list(transactionIDs)},
+	return s.answers(ctx, `SELECT value, (SELECT trade_no FROM attempts WHERE account_id = $1 AND transaction_id <> '' AND transaction_id = asked.value) FROM `, accountID, transactionIDs)
+}
+
+// answers asks for one text of each key. The query ends where the table of the keys comes, whose answer may be NULL.
+func (s *Store) answers(ctx context.Context, query, of string, keys []string) (map[string]string, error) {
+	found := map[string]string{}
+	return found, s.read.batch(ctx, []statement{{
+		sql:  query + s.dialect.asked,
+		args: []any{of, s.dialect.list(keys)},
 		returned: func(r rows) error {
-			var transactionID string
-			var tradeNo *string
-			err := r.Scan(&transactionID, &tradeNo)
-			if tradeNo != nil {
-				owners[transactionID] = *tradeNo
+			var key string
+			var answer *string
+			err := r.Scan(&key, &answer)
+			if answer != nil {
+				found[key] = *answer
 			}
 			return err
 		},

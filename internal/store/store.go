@@ -46,12 +46,14 @@ type Store struct {
 	byNotification gather[struct{}]
 	byTradeNo      gather[*payment.Payment]
 	byTransaction  gather[string]
+	byOutTradeNo   gather[string]
 }
 
 // with prepares what the engines share. lanes is how many groups of changes are committed at once.
 func (s *Store) with(lanes int) *Store {
 	s.commits = &committer{store: s, lanes: lanes, busy: map[string]struct{}{}}
 	s.byNotification.ask, s.byTradeNo.ask, s.byTransaction.ask = s.noticed, s.paymentsByTradeNo, s.transactionOwners
+	s.byOutTradeNo.ask = s.paymentIDs
 	s.byTradeNo.clone = clonePayment
 	return s
 }
