@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -49,6 +50,26 @@ func TestPostgres(t *testing.T) {
 			return job.Migrate(ctx, s)
 		}))
 	})
+}
+
+// Due jobs are moved by one statement, which joins them with unique ones like them.
+func TestPostgresSearchesForNoUniqueJobs(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t, pgtest.NewDatabase(t))
+	for range 2 { // every start migrates
+		if err := job.Migrate(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var plan string
+	if err := s.Postgres().QueryRow(t.Context(), `EXPLAIN (FORMAT JSON) SELECT due.id FROM river_job due LEFT JOIN (
+		SELECT river_job.unique_key FROM river_job JOIN river_job other ON river_job.unique_key = other.unique_key WHERE river_job.unique_key IS NOT NULL
+	) like_it ON due.unique_key = like_it.unique_key`).Scan(&plan); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plan, `"One-Time Filter": "false"`) || strings.Contains(plan, "river_job_unique_idx") {
+		t.Error(plan)
+	}
 }
 
 func run(t *testing.T, open func(*testing.T) *store.Store) {

@@ -23,9 +23,14 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 	return connectPostgres(ctx, config)
 }
 
-// lookups makes PostgreSQL look rows up by their indexes, which is how every statement here is meant: a connection plans
-// once, and what it plans while tables are small, or have no statistics yet, would read them whole when they have grown.
-const lookups = `SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`
+// lookups makes PostgreSQL look rows up by their indexes, which is how every statement here is meant:
+//   - What a connection plans while tables are small, or have no statistics yet, would read them whole when they have grown.
+//   - It plans once. Of a short list it would believe that planning anew pays, and spend more on that than on the look.
+//   - It does not compile plans. One that reads a table whole because it must, as the queue does with tables of a few
+//     rows, looks so dear now that it would be.
+//   - It believes a table's constraints; see the queue's.
+const lookups = `SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+	SET plan_cache_mode = force_generic_plan; SET jit = off; SET constraint_exclusion = on`
 
 func connectPostgres(ctx context.Context, config *pgxpool.Config) (*Store, error) {
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
