@@ -308,7 +308,7 @@ func TestRegistry(t *testing.T) {
 		})
 		off := b.account("off", broken)
 		b.accounts.set(nil, b.account("a", nil), gone, off)
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		if err := b.Refresh(ctx); err != nil {
 			t.Fatal(err)
