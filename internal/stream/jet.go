@@ -63,8 +63,15 @@ func (r *Relay) connect(ctx context.Context) (_ *jet, err error) {
 
 func (j *jet) close() { j.conn.Close() }
 
-// server is where the connection leads, without its password.
-func (j *jet) server() string { return j.conn.ConnectedUrlRedacted() }
+// server is where the connection leads, without the user: a token stands in a URL where a user's name does, and the
+// library's redacted URL still shows it.
+func (j *jet) server() string {
+	u, err := url.Parse(j.conn.ConnectedUrl())
+	if err != nil {
+		return "" // unreachable: the library has parsed it
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
+}
 
 // check reports whether the connection is still there.
 func (j *jet) check() error {

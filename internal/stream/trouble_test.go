@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"net/http/httptest"
 	"strings"
@@ -75,6 +76,17 @@ func TestTroubleIsExplained(t *testing.T) {
 			r.says(c.words)
 		})
 	}
+}
+
+func TestATokenIsNotLogged(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	token := rand.Text()
+	n := natstest.Start(t, func(o *server.Options) { o.Authorization, o.Username, o.Password = token, "", "" })
+	r := newRelay(t, s, n, func(c *stream.Config) { c.URL = strings.Replace(n.URL(), "://", "://"+token+"@", 1) })
+	r.hidden = append(r.hidden, token)
+	r.run()
+	r.says("server=" + n.URL())
 }
 
 func TestTheUserNeedsNoMoreThanIsDocumented(t *testing.T) {
