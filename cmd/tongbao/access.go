@@ -11,13 +11,23 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/server"
 )
 
-// onFoundation opens the installation's database for one command.
+// onFoundation opens the installation's database for one command that may be the first, and applies the configuration
+// as a start does.
 func (c configured) onFoundation(ctx context.Context, sys system, do func(*server.Foundation) error) error {
+	return c.on(ctx, sys, server.OpenFoundation, do)
+}
+
+// onInstalled opens it for one command that needs what is there, and changes no more than it says.
+func (c configured) onInstalled(ctx context.Context, sys system, do func(*server.Foundation) error) error {
+	return c.on(ctx, sys, server.OpenInstalled, do)
+}
+
+func (c configured) on(ctx context.Context, sys system, open func(context.Context, server.Options) (*server.Foundation, error), do func(*server.Foundation) error) error {
 	cfg, err := c.load(sys)
 	if err != nil {
 		return err
 	}
-	f, err := server.OpenFoundation(ctx, server.Options{Config: cfg, Logger: logger(sys, cfg)})
+	f, err := open(ctx, server.Options{Config: cfg, Logger: logger(sys, cfg)})
 	if err != nil {
 		return err
 	}
@@ -65,7 +75,7 @@ func (appListCommand) Help() string {
 }
 
 func (c *appListCommand) Run(ctx context.Context, sys system) error {
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
+	return c.onInstalled(ctx, sys, func(f *server.Foundation) error {
 		apps, err := f.Access.Apps(ctx)
 		if err != nil {
 			return err
@@ -128,7 +138,7 @@ type keyListCommand struct {
 func (keyListCommand) Help() string { return "Example: tongbao key list shop" }
 
 func (c *keyListCommand) Run(ctx context.Context, sys system) error {
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
+	return c.onInstalled(ctx, sys, func(f *server.Foundation) error {
 		keys, err := f.Access.Keys(ctx, c.App)
 		if err != nil {
 			return err
@@ -160,5 +170,5 @@ func (keyRevokeCommand) Help() string {
 }
 
 func (c *keyRevokeCommand) Run(ctx context.Context, sys system) error {
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error { return f.Access.RevokeKey(ctx, c.ID) })
+	return c.onInstalled(ctx, sys, func(f *server.Foundation) error { return f.Access.RevokeKey(ctx, c.ID) })
 }

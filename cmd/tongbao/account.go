@@ -58,7 +58,7 @@ func (accountListCommand) Help() string {
 }
 
 func (c *accountListCommand) Run(ctx context.Context, sys system) error {
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
+	return c.onInstalled(ctx, sys, func(f *server.Foundation) error {
 		accounts, err := f.Access.Accounts(ctx)
 		if err != nil {
 			return err

@@ -31,6 +31,16 @@ func installation(t *testing.T) string {
 	return file
 }
 
+// installed is the configuration of an installation that has a database.
+func installed(t *testing.T) string {
+	t.Helper()
+	file := installation(t)
+	if code, _, errs := tongbao(t, nil, "migrate", "up", "--config", file); code != exitDone {
+		t.Fatalf("code %d, %q", code, errs)
+	}
+	return file
+}
+
 func TestCommandLine(t *testing.T) {
 	t.Run("NoCommandShowsHelpAndIsDone", func(t *testing.T) {
 		code, out, _ := tongbao(t, nil)
@@ -141,6 +151,43 @@ func TestInstallation(t *testing.T) {
 		_, out, _ = tongbao(t, nil, "key", "list", "shop", "--config", file)
 		if line := between(t, out, keyID, "\n"); strings.HasSuffix(strings.TrimSpace(line), "-") {
 			t.Fatalf("the key is not shown as revoked: %q", line)
+		}
+	})
+	t.Run("WhoLooksWhereNoGatewayIsIsToldSo", func(t *testing.T) {
+		for _, command := range []string{"review list", "review show rvw_1", "review resolve rvw_1 --action ask", "webhook dead", "webhook retry whe_1 --app shop", "app list", "key list shop", "key revoke ak_1", "account list"} {
+			file := installation(t)
+			code, out, errs := tongbao(t, nil, append(strings.Fields(command), "--config", file)...)
+			if code != exitFailed || out != "" || !strings.Contains(errs, "there is no database") || !strings.Contains(errs, "--config") {
+				t.Errorf("%s: code %d, printed %q and %q", command, code, out, errs)
+			}
+			if made, err := os.ReadDir(filepath.Dir(file)); err != nil || len(made) != 1 {
+				t.Errorf("%s made %v, %v", command, made, err)
+			}
+		}
+	})
+	t.Run("WhoLooksDoesNotMigrate", func(t *testing.T) {
+		file := installation(t)
+		if code, _, errs := tongbao(t, nil, "migrate", "status", "--config", file); code != exitDone { // leaves a database with nothing in it
+			t.Fatalf("code %d, %q", code, errs)
+		}
+		if code, _, errs := tongbao(t, nil, "review", "list", "--config", file); code != exitFailed || !strings.Contains(errs, "run 'tongbao migrate up'") {
+			t.Errorf("code %d, %q", code, errs)
+		}
+	})
+	t.Run("WhoLooksAppliesNothingOfTheConfiguration", func(t *testing.T) {
+		file := installation(t)
+		if code, _, errs := tongbao(t, nil, "app", "create", "shop", "--late-payment", "accept", "--config", file); code != exitDone {
+			t.Fatalf("code %d, %q", code, errs)
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, append(text, "apps: [{id: shop, late_payment: review}]\n"...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, out, errs := tongbao(t, nil, "app", "list", "--config", file); !strings.Contains(out, "accept") {
+			t.Errorf("printed %q and %q", out, errs)
 		}
 	})
 	t.Run("MigrateTellsWhereTheSchemaStands", func(t *testing.T) {

@@ -41,7 +41,7 @@ func (c *reviewListCommand) Run(ctx context.Context, sys system) error {
 	if c.All {
 		filter.State = ""
 	}
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
+	return c.onInstalled(ctx, sys, func(f *server.Foundation) error {
 		reviews, next, err := f.Store.Reviews(ctx, filter, payment.Page{Limit: c.Limit})
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func (reviewShowCommand) Help() string {
 }
 
 func (c *reviewShowCommand) Run(ctx context.Context, sys system) error {
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
+	return c.onInstalled(ctx, sys, func(f *server.Foundation) error {
 		v, err := reviewOfAnyApp(ctx, f, c.ID)
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func (reviewResolveCommand) Help() string {
 }
 
 func (c *reviewResolveCommand) Run(ctx context.Context, sys system) error {
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
+	return c.onInstalled(ctx, sys, func(f *server.Foundation) error {
 		v, err := reviewOfAnyApp(ctx, f, c.ID)
 		if err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 
 func TestReviewList(t *testing.T) {
 	t.Parallel()
-	file := installation(t)
+	file := installed(t)
 	if code, out, errs := tongbao(t, nil, "review", "list", "--config", file); code != exitDone || !strings.Contains(out, "nothing waits") {
 		t.Fatalf("without any: code %d, printed %q and %q", code, out, errs)
 	}
@@ -56,7 +56,7 @@ func openReviews(t *testing.T, file string, reviews ...*payment.Review) {
 
 func TestReviewShowAndResolve(t *testing.T) {
 	t.Parallel()
-	file := installation(t)
+	file := installed(t)
 	if code, _, errs := tongbao(t, nil, "review", "show", "rvw_1", "--config", file); code != exitFailed || !strings.Contains(errs, "review list --all") {
 		t.Fatalf("of one that is not there: code %d, %q", code, errs)
 	}

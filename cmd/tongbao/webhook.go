@@ -26,7 +26,7 @@ func (webhookDeadCommand) Help() string {
 }
 
 func (c *webhookDeadCommand) Run(ctx context.Context, sys system) error {
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
+	return c.onInstalled(ctx, sys, func(f *server.Foundation) error {
 		dead, err := f.Store.DeadLetters(ctx)
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func (c *webhookRetryCommand) Run(ctx context.Context, sys system) error {
 	case isDelivery && !c.Since.IsZero():
 		return usageError{"--since goes with an endpoint"}
 	}
-	return c.onFoundation(ctx, sys, func(f *server.Foundation) error {
+	return c.onInstalled(ctx, sys, func(f *server.Foundation) error {
 		webhooks, err := f.Redelivery()
 		if err != nil {
 			return err

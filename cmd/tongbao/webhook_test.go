@@ -14,7 +14,7 @@ import (
 
 func TestWebhookDeadAndRetry(t *testing.T) {
 	t.Parallel()
-	file := installation(t)
+	file := installed(t)
 	if code, out, errs := tongbao(t, nil, "webhook", "--config", file); code != exitDone || !strings.Contains(out, "no webhook was given up") {
 		t.Fatalf("without any: code %d, printed %q and %q", code, out, errs)
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/tongbao-pay/tongbao/internal/webhook"
 )
 
-// Foundation is what commands that do not serve need: the database, brought up to date, and who may use it.
+// Foundation is what commands that do not serve need: the database and who may use it.
 type Foundation struct {
 	Store  *store.Store
 	Sealer *secret.Sealer
@@ -44,8 +44,37 @@ func OpenFoundation(ctx context.Context, o Options) (*Foundation, error) {
 
 func unclaimed(context.Context, *store.Store) error { return nil }
 
+// OpenInstalled opens the database of a gateway that is there, and applies nothing of the configuration to it. It is for
+// commands that look, or decide something, beside the running gateway: with the wrong configuration one of them would
+// make an empty database and find nothing in it, and with an edited one put settings into force that nobody deployed.
+func OpenInstalled(ctx context.Context, o Options) (*Foundation, error) {
+	if file, ok := o.Config.Database.SQLiteFile(); ok {
+		if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("server: there is no database %s; name the gateway's own configuration with --config or TONGBAO_CONFIG. Its first start makes the database", file)
+		}
+	}
+	return open(ctx, o, func(f *Foundation) error { return f.checkSchema(ctx) })
+}
+
 // openFoundation opens the database and lets claim have it before anything in it is changed.
-func openFoundation(ctx context.Context, o Options, claim func(context.Context, *store.Store) error) (_ *Foundation, err error) {
+func openFoundation(ctx context.Context, o Options, claim func(context.Context, *store.Store) error) (*Foundation, error) {
+	f, err := open(ctx, o, func(f *Foundation) error {
+		if err := claim(ctx, f.Store); err != nil {
+			return err
+		}
+		return f.migrate(ctx, o.Config, o.Logger)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := f.declare(ctx, o.Config); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// open opens the database, and what is in it once prepare has seen to its schema.
+func open(ctx context.Context, o Options, prepare func(*Foundation) error) (_ *Foundation, err error) {
 	c, logger, f := o.Config, o.Logger, &Foundation{}
 	if f.Store, err = store.Open(ctx, c.Database.Reveal()); err != nil {
 		return nil, err
@@ -55,10 +84,7 @@ func openFoundation(ctx context.Context, o Options, claim func(context.Context, 
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	if err := claim(ctx, f.Store); err != nil {
-		return nil, err
-	}
-	if err := f.migrate(ctx, c, logger); err != nil {
+	if err := prepare(f); err != nil {
 		return nil, err
 	}
 	key, err := f.masterKey(ctx, c, logger)
@@ -76,9 +102,6 @@ func openFoundation(ctx context.Context, o Options, claim func(context.Context, 
 		nonces = f.redis.Nonces(f.Store)
 	}
 	if f.Access, err = access.New(access.Config{Store: f.Store, Sealer: f.Sealer, Nonces: nonces, Now: o.Now}); err != nil {
-		return nil, err
-	}
-	if err := f.declare(ctx, c); err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -134,12 +157,8 @@ func (f *Foundation) Close() error {
 
 func (f *Foundation) migrate(ctx context.Context, c config.Config, logger *slog.Logger) error {
 	if c.Migrate == config.MigrateManual {
-		current, target, err := f.Store.SchemaVersion(ctx)
-		if err != nil {
-			return err
-		}
-		if current != target {
-			return fmt.Errorf("server: the database has schema version %d and this program needs %d; run 'tongbao migrate up' (migrate is set to manual)", current, target)
+		if err := f.checkSchema(ctx); err != nil {
+			return fmt.Errorf("%w (migrate is set to manual)", err)
 		}
 		return nil
 	}
@@ -148,6 +167,17 @@ func (f *Foundation) migrate(ctx context.Context, c config.Config, logger *slog.
 		logger.InfoContext(ctx, "database migrated", "migrations", ran)
 	}
 	return err
+}
+
+func (f *Foundation) checkSchema(ctx context.Context) error {
+	current, target, err := f.Store.SchemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if current != target {
+		return fmt.Errorf("server: the database has schema version %d and this program needs %d; run 'tongbao migrate up'", current, target)
+	}
+	return nil
 }
 
 // Migrate brings the whole schema up to date, the jobs' tables included, and returns how many migrations of ours ran.
