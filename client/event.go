@@ -31,7 +31,7 @@ const (
 	EventPaymentRefunded  = "payment.refunded"
 	EventPaymentClosed    = "payment.closed"
 	EventPaymentFailed    = "payment.failed"
-	EventPaymentLatePaid  = "payment.late_paid"
+	EventPaymentLatePaid  = "payment.late_paid" // money after the end, or a second time: deliver if the payment is succeeded, and you have not yet
 	EventRefundCreated    = "refund.created"
 	EventRefundSucceeded  = "refund.succeeded"
 	EventRefundAbnormal   = "refund.abnormal"

@@ -92,7 +92,7 @@ type UpdateWebhookEndpointBody struct {
 	URL         *string     `json:"url,omitempty" minLength:"1" maxLength:"2048"`
 	Types       []eventType `json:"types,omitempty" uniqueItems:"true" doc:"an empty list: all"`
 	Description *string     `json:"description,omitempty" maxLength:"200"`
-	Disabled    *bool       `json:"disabled,omitempty" doc:"false switches an endpoint on again that was disabled"`
+	Disabled    *bool       `json:"disabled,omitempty" doc:"false switches an endpoint on again that was disabled; events that came meanwhile are not sent to it"`
 }
 
 type updateWebhookEndpointInput struct {

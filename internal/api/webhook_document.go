@@ -19,7 +19,10 @@ const delivering = "**Webhooks** are events sent by POST to the app's endpoints,
 	"and `sequence` counts per resource, so that what is stale can be dropped. " +
 	"Only a status of 2xx means received. Otherwise the event is sent again: the first try is made at once, the next ones " +
 	"5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h after the one before, each up to a tenth later; a longer Retry-After is honoured, up to 24 h. " +
-	"410 disables the endpoint."
+	"410 disables the endpoint: what waits for it is given up, and can be sent again once it is enabled. " +
+	"Events that come while an endpoint is disabled are not sent to it; `GET /v1/events` has them.\n\n" +
+	"`payment.late_paid` tells of money that came after a payment had ended, or a second time. The status of its payment says what to do: " +
+	"`succeeded`, deliver if you have not yet, because no `payment.succeeded` follows; with any other the money goes back or waits for a person."
 
 // family is the events about one kind of resource.
 type family struct {
