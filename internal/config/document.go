@@ -31,7 +31,8 @@ The gateway reads one YAML file, given by ` + "`--config`" + `, and variables ov
 ` + "`./data`" + ` and listens on loopback only. ` + "`tongbao config`" + ` prints what is in effect, without secrets.
 
 What is not understood is an error: an unknown setting or variable, a value out of range, a setting given twice. All
-errors are told at once, each with its line or variable and what to do; nothing starts before they are mended.
+errors are told at once, each with its line or variable and what to do; nothing starts before they are mended. Whether an
+account's keys are keys is looked into by ` + "`tongbao serve`" + `, also before anything starts, and told with the account.
 
 - Durations are numbers with their unit: ` + "`500ms`, `30s`, `2m`, `1h`" + `.
 - Relative paths in the file, and the defaults, are below the file's folder; relative paths in variables are below the

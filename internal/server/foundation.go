@@ -58,6 +58,9 @@ func OpenInstalled(ctx context.Context, o Options) (*Foundation, error) {
 
 // openFoundation opens the database and lets claim have it before anything in it is changed.
 func openFoundation(ctx context.Context, o Options, claim func(context.Context, *store.Store) error) (*Foundation, error) {
+	if err := checkAccounts(o.Config.Accounts); err != nil {
+		return nil, err
+	}
 	f, err := open(ctx, o, func(f *Foundation) error {
 		if err := claim(ctx, f.Store); err != nil {
 			return err
@@ -226,6 +229,26 @@ func (f *Foundation) declare(ctx context.Context, c config.Config) error {
 	return nil
 }
 
+// checkAccounts finds keys that are none in every account before anything is opened: a start that fails at the second one
+// would already have given replicas that serve the first.
+func checkAccounts(accounts []config.Account) error {
+	var all []error
+	for _, a := range accounts {
+		settings, secrets, err := a.Channel()
+		if err == nil {
+			_, err = channel.CheckAccount(channel.Account{ID: a.ID, Channel: a.ChannelName(), Settings: settings, Secrets: secrets})
+		}
+		if err != nil {
+			all = append(all, ofConfiguration(a, err))
+		}
+	}
+	return errors.Join(all...)
+}
+
+func ofConfiguration(a config.Account, err error) error {
+	return fmt.Errorf("server: account %q of the configuration: %w", a.ID, err)
+}
+
 // PutAccount creates or replaces an account as a configuration file describes it.
 func (f *Foundation) PutAccount(ctx context.Context, a config.Account) error {
 	settings, secrets, err := a.Channel()
@@ -239,7 +262,7 @@ func (f *Foundation) PutAccount(ctx context.Context, a config.Account) error {
 		err = f.Access.SetAccountDisabled(ctx, a.ID, a.Disabled)
 	}
 	if err != nil {
-		return fmt.Errorf("server: account %q of the configuration: %w", a.ID, err)
+		return ofConfiguration(a, err)
 	}
 	return nil
 }

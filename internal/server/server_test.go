@@ -202,6 +202,16 @@ func TestAccountsAreCheckedBeforeTheyAreStored(t *testing.T) {
 		_, err := newInstallation(t).start(account(t, map[string]string{"merchant_serial_no": "PUB_KEY_ID_1", "public_key_id": "1"}))
 		expectError(t, err, `account "main"`, "SerialNo", "PublicKeys")
 	})
+	t.Run("NothingIsBegunWithAKeyThatIsNone", func(t *testing.T) {
+		t.Parallel()
+		i := newInstallation(t)
+		first, second := account(t, nil), account(t, map[string]string{"id": "second", "public_key_id": "1"})
+		_, err := i.start("apps: [{id: shop}]", first+strings.TrimPrefix(second, "accounts:"))
+		expectError(t, err, `account "second"`, "PublicKeys")
+		if _, err := os.Stat(filepath.Join(i.dir, "tongbao.db")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("there is a database: %v", err)
+		}
+	})
 	t.Run("AnIDKeepsItsMerchant", func(t *testing.T) {
 		t.Parallel()
 		i := newInstallation(t)
