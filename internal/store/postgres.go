@@ -43,7 +43,7 @@ func connectPostgres(ctx context.Context, config *pgxpool.Config) (*Store, error
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("store: connect to PostgreSQL: %w", err)
+		return nil, fmt.Errorf("store: connect to PostgreSQL: %w; check database, and that the server runs, has the database and knows this user", err)
 	}
 	return (&Store{dialect: postgres, read: pgQuerier{pool}, pg: pool}).with(pgLanes), nil
 }

@@ -22,11 +22,13 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	})
 }
 
+const mustWrite = "database names a file that this user may write, in a folder that it may write, on a disk that is not read-only or full"
+
 // connectSQLite opens one file with a writer and a pool of readers. Every connection gets its pragmas from the DSN:
 // set on one connection, the next one would lack them. synchronous=FULL makes a commit survive a power cut.
 func connectSQLite(ctx context.Context, path string, connect func(dsn string) (*sql.DB, error)) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("store: create the folder of the database: %w", err)
+		return nil, fmt.Errorf("store: create the folder of the database: %w; %s", err, mustWrite)
 	}
 	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)", "foreign_keys(1)"}, "_txlock": {"immediate"}}
 	dsn := fileURL(path, pragmas)
@@ -37,7 +39,7 @@ func connectSQLite(ctx context.Context, path string, connect func(dsn string) (*
 	writer.SetMaxOpenConns(1)
 	if err := writer.PingContext(ctx); err != nil {
 		_ = writer.Close()
-		return nil, fmt.Errorf("store: open %s: %w", path, err)
+		return nil, fmt.Errorf("store: open %s: %w; %s", path, err, mustWrite)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		_ = writer.Close()

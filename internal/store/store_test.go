@@ -105,6 +105,23 @@ func TestOpen(t *testing.T) {
 			}
 		}
 	})
+	t.Run("WhatCannotBeOpenedIsToldWithWhatToLookAt", func(t *testing.T) {
+		t.Parallel()
+		folder := t.TempDir()
+		file := filepath.Join(folder, "a file")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for dsn, want := range map[string]string{
+			"sqlite:" + folder:                          "a file that this user may write",
+			"sqlite:" + filepath.Join(file, "below.db"): "a file that this user may write",
+			"postgres://tongbao@127.0.0.1:1/x":          "check database, and that the server runs",
+		} {
+			if _, err := store.Open(t.Context(), dsn); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v", dsn, err)
+			}
+		}
+	})
 	t.Run("AFileOfAnyNameIsOpenedAndPrivate", func(t *testing.T) {
 		t.Parallel()
 		path := filepath.Join(t.TempDir(), "a folder, 100% 店?#", "mein tongbao&x=1.db")
