@@ -68,7 +68,7 @@ func configFields() []field[Config] {
 		},
 		{
 			key: "redis_url", example: "rediss://redis.example.com:6379/0",
-			doc: "A Redis that replicas share, for the sequence of trade numbers, replays of signed requests and rate limits. Optional: all it holds may be lost, and while it is down the gateway goes on without it and says so in the log, in `/readyz` and in `tongbao_redis_failures_total`.",
+			doc: "A Redis that replicas share, for the sequence of trade numbers, replays of signed requests and rate limits. Optional: all it holds may be lost, and while it is down the gateway goes on without it and says so in the log, in `/readyz` and in `tongbao_redis_failures_total`. A user of it who may have some keys alone needs `tongbao:*` and `rate:tongbao:*`.",
 			at: func(c *Config) value {
 				return secretValue{at: &c.Redis, how: "`redis://...` or `rediss://...`", file: &c.redisFile, accept: redisURL}
 			},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -136,6 +137,27 @@ func TestNumbersAreCountedPerMerchantAndDayAndForgottenLater(t *testing.T) {
 	left, err := plain(t, s).TTL(t.Context(), "tongbao:number:"+merchant+":2026-03-09").Result()
 	if err != nil || left < 47*time.Hour || left > 48*time.Hour {
 		t.Errorf("the count is kept for another %s, %v", left, err)
+	}
+}
+
+func TestTheUserNeedsNoMoreKeysThanAreDocumented(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	if err := plain(t, s).ACLSetUser(t.Context(), "gateway", "on", ">hunter2", "+@all", "~tongbao:*", "~rate:tongbao:*").Err(); err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("gateway", "hunter2")
+	c, _ := open(t, u.String())
+	number(t, c, merchant, "2026-03-09")
+	if _, err := c.Take(t.Context(), "rate:ak_1", 1, 2); err != nil {
+		t.Error(err)
+	}
+	if fresh, err := c.Nonces(storetest.OpenSQLite(t)).UseNonce(t.Context(), "ak_1", "nonce", time.Now().Add(time.Minute)); err != nil || !fresh {
+		t.Errorf("a nonce that is new: %v, %v", fresh, err)
 	}
 }
 
