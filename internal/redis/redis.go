@@ -99,7 +99,11 @@ func (c *Client) Start(ctx context.Context) {
 	}
 }
 
-func (c *Client) ping(ctx context.Context) error { return c.client.Ping(ctx).Err() }
+// ping writes: a Redis that is full, or a replica since its primary was replaced, answers PING and refuses all that it
+// is here for.
+func (c *Client) ping(ctx context.Context) error {
+	return c.client.Set(ctx, prefix+usePing, 1, time.Minute).Err()
+}
 
 // Ping reports whether Redis answers now. It asks even one that did not answer a moment ago.
 func (c *Client) Ping(ctx context.Context) error {

@@ -161,6 +161,35 @@ func TestTheUserNeedsNoMoreKeysThanAreDocumented(t *testing.T) {
 	}
 }
 
+func TestARedisThatRefusesWritesIsDown(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	c, w := open(t, s.URL())
+	operator := plain(t, s)
+	for setting, values := range map[string][2]string{"maxmemory": {"1", "0"}, "min-replicas-to-write": {"1", "0"}} {
+		if err := operator.ConfigSet(t.Context(), setting, values[0]).Err(); err != nil {
+			t.Fatal(err)
+		}
+		before := w.said("redis does not answer")
+		for range 3 {
+			if _, err := c.NextNumber(t.Context(), merchant, "2026-03-09"); err == nil {
+				t.Errorf("%s: a number", setting)
+			}
+			if err := c.Ping(t.Context()); err == nil {
+				t.Errorf("%s: it is said to be up", setting)
+			}
+		}
+		if said := w.said("redis does not answer") - before; said != 1 {
+			t.Errorf("%s: said %d times", setting, said)
+		}
+		if err := operator.ConfigSet(t.Context(), setting, values[1]).Err(); err != nil {
+			t.Fatal(err)
+		}
+		comesBack(t, c)
+		number(t, c, merchant, "2026-03-09")
+	}
+}
+
 func TestARedisThatIsDown(t *testing.T) {
 	t.Parallel()
 	t.Run("IsReportedOnceAndFoundAgain", func(t *testing.T) {

@@ -54,8 +54,8 @@ var pageGroups = []struct {
 		{"tongbao_pruned_rows_total", "It does not grow for days although traffic does: the hourly upkeep fails, see the log."},
 	}},
 	{"Redis", []struct{ metric, worry string }{
-		{"tongbao_redis_up", "0 for minutes: payments go on, the database takes more load, and each replica limits rates by itself."},
-		{"tongbao_redis_failures_total", "It grows while Redis is up: it is slow, or full."},
+		{"tongbao_redis_up", "0 for minutes: Redis is away, full or read-only. Payments go on, the database takes more load, and each replica limits rates by itself."},
+		{"tongbao_redis_failures_total", "It grows while Redis is up: it is slow, or its user may not have some keys."},
 	}},
 	{"Limits", []struct{ metric, worry string }{
 		{"tongbao_requests_limited_total", "`key`: an app calls more than its key's `rate_limit` allows. `address`: somebody guesses keys, or an app has a wrong one."},
