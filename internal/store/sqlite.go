@@ -22,7 +22,7 @@ func openSQLite(ctx context.Context, path string) (*Store, error) {
 	})
 }
 
-const mustWrite = "database names a file that this user may write, in a folder that it may write, on a disk that is not read-only or full"
+const mustWrite = "see that database names a file that this user may write, in a folder that it may write, on a disk that is not read-only or full"
 
 // connectSQLite opens one file with a writer and a pool of readers. Every connection gets its pragmas from the DSN:
 // set on one connection, the next one would lack them. synchronous=FULL makes a commit survive a power cut.
