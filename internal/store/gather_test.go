@@ -73,3 +73,42 @@ func TestQuestionsAskedTogetherAreAnsweredEachForItself(t *testing.T) {
 		})
 	}
 }
+
+// A payment may be paid by two orders at once. Both notifications change what they get.
+func TestTwoOrdersOfAPaymentAskedForTogetherAreAnsweredEachForItself(t *testing.T) {
+	t.Parallel()
+	for engine, open := range map[string]func(*testing.T) *store.Store{"SQLite": storetest.OpenSQLite, "Postgres": storetest.OpenPostgres} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			p := newPayment("1")
+			for n := range 2 {
+				p.Attempts = append(p.Attempts, &payment.Attempt{ID: fmt.Sprint("att_", n), Ordinal: n + 1, Product: payment.Native, TradeNo: fmt.Sprint("T", n), Status: payment.AttemptOpen, CreatedAt: p.CreatedAt})
+			}
+			if err := s.Commit(t.Context(), &payment.Change{Payment: p, Attempts: p.Attempts}); err != nil {
+				t.Fatal(err)
+			}
+			answers := make([]*payment.Payment, 40)
+			var group sync.WaitGroup
+			for i := range answers {
+				group.Go(func() {
+					var err error
+					if answers[i], err = s.PaymentByTradeNo(t.Context(), "main", fmt.Sprint("T", i%2)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			owners, attempts := map[*payment.Payment]bool{}, map[*payment.Attempt]bool{}
+			for _, p := range answers {
+				if p == nil || len(p.Attempts) != 2 {
+					t.Fatalf("%+v, want the payment with both attempts", p)
+				}
+				owners[p], attempts[p.Attempts[0]], attempts[p.Attempts[1]] = true, true, true
+			}
+			if len(owners) != len(answers) || len(attempts) != 2*len(answers) {
+				t.Errorf("%d callers got %d payments with %d attempts: some share theirs", len(answers), len(owners), len(attempts))
+			}
+		})
+	}
+}
