@@ -85,7 +85,8 @@ func (e *entry) rank() string {
 // come while it is under way form the next group. Its goroutines live only while there is something to commit.
 type committer struct {
 	store *Store
-	lanes int // groups under way at once
+	lanes int           // groups under way at once
+	apart chan struct{} // holds a token for each change that is committed alone
 
 	mu      sync.Mutex
 	running int
@@ -194,10 +195,17 @@ func (c *committer) run(group []*entry) {
 }
 
 // alone commits a change beside the lanes: every failure is its own, and what it waits for, such as a row that somebody
-// holds, nobody else does.
+// holds, nobody else does. Few do so at once, or they would wait with every connection there is.
 func (c *committer) alone(e *entry) {
 	ctx, cancel := context.WithTimeout(trace.ContextWithSpanContext(context.Background(), e.cause), groupTimeout)
 	defer cancel()
+	select {
+	case c.apart <- struct{}{}:
+		defer func() { <-c.apart }()
+	case <-ctx.Done():
+		c.answer(fmt.Errorf("store: other changes wait for rows that somebody holds, repeat this one later: %w", ctx.Err()), e)
+		return
+	}
 	_, _, err := c.store.writeGroup(ctx, []*entry{e}, "")
 	switch {
 	case e.lost != nil:

@@ -40,9 +40,9 @@ func TestGroups(t *testing.T) {
 		t.Parallel()
 		aLostConnectionLosesNoChange(t, newCrowd(t, storetest.OpenPostgres(t)))
 	})
-	t.Run("Postgres/ARowThatSomebodyHoldsKeepsNoNeighbourWaiting", func(t *testing.T) {
+	t.Run("Postgres/RowsThatSomebodyHoldsKeepNoNeighbourWaiting", func(t *testing.T) {
 		t.Parallel()
-		aRowThatSomebodyHoldsKeepsNoNeighbourWaiting(t, newCrowd(t, storetest.OpenPostgres(t)))
+		rowsThatSomebodyHoldsKeepNoNeighbourWaiting(t, newCrowd(t, storetest.OpenPostgres(t)))
 	})
 }
 
@@ -342,8 +342,14 @@ func aLostConnectionLosesNoChange(t *testing.T, c *crowd) {
 	}
 }
 
-func aRowThatSomebodyHoldsKeepsNoNeighbourWaiting(t *testing.T, c *crowd) {
+func rowsThatSomebodyHoldsKeepNoNeighbourWaiting(t *testing.T, c *crowd) {
 	c.open()
+	late := make([]error, c.Postgres().Config().MaxConns+1) // one that waits for its row with each connection, and more
+	for n := range late {
+		if err := c.Commit(t.Context(), &payment.Change{Payment: newPayment(fmt.Sprint("held", n))}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	tx, err := c.Postgres().Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -351,13 +357,12 @@ func aRowThatSomebodyHoldsKeepsNoNeighbourWaiting(t *testing.T, c *crowd) {
 	if _, err := tx.Exec(t.Context(), `SELECT 1 FROM payments FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
-	late := make([]error, c.Lanes())
 	for n := range late {
 		c.callers.Go(func() {
-			late[n] = c.Commit(t.Context(), &payment.Change{Payment: next(newPayment(fmt.Sprint("blocker", n)))})
+			late[n] = c.Commit(t.Context(), &payment.Change{Payment: next(newPayment(fmt.Sprint("held", n)))})
 		})
 	}
-	for n := range 3 * len(late) { // while the rows are still held
+	for n := range 3 * c.Lanes() { // while the rows are still held
 		if err := c.Commit(t.Context(), &payment.Change{Payment: newPayment(fmt.Sprint("free", n))}); err != nil {
 			t.Errorf("the neighbour: %v", err)
 		}
@@ -367,7 +372,7 @@ func aRowThatSomebodyHoldsKeepsNoNeighbourWaiting(t *testing.T, c *crowd) {
 	}
 	c.callers.Wait()
 	for n, err := range late {
-		if err != nil || c.stored(newPayment(fmt.Sprint("blocker", n))) != 2 {
+		if err != nil || c.stored(newPayment(fmt.Sprint("held", n))) != 2 {
 			t.Errorf("whose row was held: %v", err)
 		}
 	}

@@ -45,7 +45,7 @@ func connectPostgres(ctx context.Context, config *pgxpool.Config) (*Store, error
 		pool.Close()
 		return nil, fmt.Errorf("store: connect to PostgreSQL: %w; check database, and that the server runs, has the database and knows this user", err)
 	}
-	return (&Store{dialect: postgres, read: pgQuerier{pool}, pg: pool}).with(pgLanes), nil
+	return (&Store{dialect: postgres, read: pgQuerier{pool}, pg: pool}).with(pgLanes, max(1, int(config.MaxConns)/4)), nil
 }
 
 // pgConn is what *pgxpool.Pool and pgx.Tx share.

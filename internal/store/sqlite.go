@@ -51,7 +51,7 @@ func connectSQLite(ctx context.Context, path string, connect func(dsn string) (*
 		return nil, fmt.Errorf("store: open %s: %w", path, err)
 	}
 	reader.SetMaxOpenConns(max(4, runtime.NumCPU()))
-	return (&Store{dialect: embedded, read: liteQuerier{reader}, lite: writer, liteReader: reader}).with(1), nil
+	return (&Store{dialect: embedded, read: liteQuerier{reader}, lite: writer, liteReader: reader}).with(1, 1), nil
 }
 
 func fileURL(path string, options url.Values) string {

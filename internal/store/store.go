@@ -49,9 +49,10 @@ type Store struct {
 	byOutTradeNo   gather[string]
 }
 
-// with prepares what the engines share. lanes is how many groups of changes are committed at once.
-func (s *Store) with(lanes int) *Store {
-	s.commits = &committer{store: s, lanes: lanes, busy: map[string]struct{}{}}
+// with prepares what the engines share. lanes is how many groups of changes are committed at once, and apart how many
+// changes beside them.
+func (s *Store) with(lanes, apart int) *Store {
+	s.commits = &committer{store: s, lanes: lanes, apart: make(chan struct{}, apart), busy: map[string]struct{}{}}
 	s.byNotification.ask, s.byTradeNo.ask, s.byTransaction.ask = s.noticed, s.paymentsByTradeNo, s.transactionOwners
 	s.byOutTradeNo.ask = s.paymentIDs
 	s.byTradeNo.clone = clonePayment
