@@ -32,9 +32,21 @@ func openPostgres(ctx context.Context, dsn string) (*Store, error) {
 const lookups = `SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 	SET plan_cache_mode = force_generic_plan; SET jit = off; SET constraint_exclusion = on`
 
+// idleInTx is how long PostgreSQL lets a database transaction wait for its process, as the URL may say otherwise. A
+// machine that is lost in the middle of a group leaves without a word, and PostgreSQL would look for it after two hours:
+// until then the group's payments could neither be paid nor refunded. None of ours takes as long; see groupTimeout.
+const (
+	idleInTx      = "idle_in_transaction_session_timeout"
+	boundIdleInTx = "; SET " + idleInTx + " = '15s'"
+)
+
 func connectPostgres(ctx context.Context, config *pgxpool.Config) (*Store, error) {
+	settings := lookups
+	if _, chosen := config.ConnConfig.RuntimeParams[idleInTx]; !chosen {
+		settings += boundIdleInTx
+	}
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.PgConn().Exec(ctx, lookups).ReadAll()
+		_, err := c.PgConn().Exec(ctx, settings).ReadAll()
 		return err
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)

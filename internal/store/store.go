@@ -156,6 +156,9 @@ func (s *Store) Exclusively(ctx context.Context, f func(context.Context) error) 
 		return f(ctx)
 	}
 	return pgx.BeginFunc(ctx, s.pg, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL `+idleInTx+` = 0`); err != nil { // f takes its time, on other connections
+			return fmt.Errorf("store: hold a lock for as long as it takes: %w", err)
+		}
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, exclusive); err != nil {
 			return fmt.Errorf("store: wait for other replicas: %w", err)
 		}

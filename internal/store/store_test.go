@@ -230,3 +230,66 @@ func expectEvents(t *testing.T, s *store.Store, after string, want []string) {
 		}
 	}
 }
+
+// holding is a queue that keeps a database transaction waiting, as a machine does that is lost in the middle of it.
+type holding struct{ entered, gone chan struct{} }
+
+func (h holding) EnqueueTx(context.Context, *store.Tx, []store.Job) error {
+	close(h.entered)
+	<-h.gone
+	return nil
+}
+
+func TestARowIsFreeSoonAfterItsHolderIsLost(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.NewDatabase(t)
+	s := storetest.Open(t, dsn)
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var bound string
+	if err := s.Postgres().QueryRow(t.Context(), `SHOW idle_in_transaction_session_timeout`).Scan(&bound); err != nil || bound != "15s" {
+		t.Errorf("a database transaction may wait %s for its process (%v)", bound, err)
+	}
+	p := newPayment("1")
+	if err := s.Commit(t.Context(), &payment.Change{Payment: p}); err != nil {
+		t.Fatal(err)
+	}
+	lost := storetest.Open(t, dsn+"&idle_in_transaction_session_timeout=100ms")
+	h := holding{make(chan struct{}), make(chan struct{})}
+	lost.UseQueue(h)
+	var caller sync.WaitGroup
+	caller.Go(func() {
+		if err := lost.Commit(t.Context(), &payment.Change{Payment: next(p), Jobs: []payment.Job{{}}}); err == nil {
+			t.Error("the lost machine's change was committed")
+		}
+	})
+	<-h.entered
+	if err := s.Commit(t.Context(), &payment.Change{Payment: next(p)}); err != nil {
+		t.Errorf("the next replica's: %v", err)
+	}
+	close(h.gone)
+	caller.Wait()
+}
+
+func TestAMigrationMayTakeItsTime(t *testing.T) {
+	t.Parallel()
+	s := storetest.Open(t, pgtest.NewDatabase(t)+"&idle_in_transaction_session_timeout=100ms")
+	err := s.Exclusively(t.Context(), func(ctx context.Context) error {
+		conn, err := s.Postgres().Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		if _, err := conn.Exec(ctx, `BEGIN`); err != nil {
+			return err
+		}
+		if _, err := conn.Conn().WaitForNotification(ctx); ctx.Err() != nil || err == nil { // until PostgreSQL ends it for waiting
+			t.Errorf("waiting was not bounded: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("who holds the lock meanwhile: %v", err)
+	}
+}
