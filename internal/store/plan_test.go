@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -107,7 +108,22 @@ const (
 // aboutDead are the methods that may walk all webhooks that were given up.
 var aboutDead = []string{"Deliveries", "DeadLetters"}
 
-// explain asks for the plan of a statement. With run it is run as well, and taken back.
+// execution runs a prepared statement with so many arguments.
+func execution(name string, args int) string {
+	if args == 0 {
+		return "EXECUTE " + name
+	}
+	places := make([]string, args)
+	for i := range places {
+		places[i] = fmt.Sprintf("$%d", i+1)
+	}
+	return fmt.Sprintf("EXECUTE %s(%s)", name, strings.Join(places, ", "))
+}
+
+var preparations atomic.Int64
+
+// explain asks for the plan of a statement, the one for any arguments: the store's connections have no other. With run it
+// is run as well, and taken back.
 func explain(tb testing.TB, s *store.Store, r ran, run bool) (node, error) {
 	tb.Helper()
 	words := "EXPLAIN (FORMAT JSON) "
@@ -118,7 +134,12 @@ func explain(tb testing.TB, s *store.Store, r ran, run bool) (node, error) {
 	undo := errors.New("taken back")
 	err := pgx.BeginFunc(tb.Context(), s.Postgres(), func(tx pgx.Tx) error {
 		var text []byte
-		if err := tx.QueryRow(tb.Context(), words+r.sql, r.args...).Scan(&text); err != nil {
+		name := fmt.Sprint("judged", preparations.Add(1))
+		if _, err := tx.Conn().PgConn().Exec(tb.Context(), "PREPARE "+name+" AS "+r.sql).ReadAll(); err != nil {
+			return err
+		}
+		args := append([]any{pgx.QueryExecModeSimpleProtocol}, r.args...)
+		if err := tx.QueryRow(tb.Context(), words+execution(name, len(r.args)), args...).Scan(&text); err != nil {
 			return err
 		}
 		return errors.Join(undo, json.Unmarshal(text, &plans))
@@ -258,16 +279,7 @@ func TestPlansOfAnEmptyDatabaseBearItsGrowth(t *testing.T) {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
-	execute := func(at int) string {
-		places := make([]string, len(r.all[at].args))
-		for i := range places {
-			places[i] = fmt.Sprintf("$%d", i+1)
-		}
-		if len(places) == 0 {
-			return fmt.Sprintf("EXECUTE s%d", at)
-		}
-		return fmt.Sprintf("EXECUTE s%d(%s)", at, strings.Join(places, ", "))
-	}
+	execute := func(at int) string { return execution(fmt.Sprint("s", at), len(r.all[at].args)) }
 	must(`SET plan_cache_mode = force_generic_plan`)
 	var text []byte
 	for at, statement := range r.all {
