@@ -42,11 +42,15 @@ func (s *Service) ResolveReview(ctx context.Context, req ResolveRequest) (*Revie
 	}
 	if v.State() == ReviewOpen {
 		resolved, err := s.resolve(ctx, v, req)
-		if !errors.Is(err, ErrResolved) {
+		refusal, refused := errors.AsType[*Error](err)
+		if !refused && !errors.Is(err, ErrResolved) {
 			return resolved, err
 		}
 		if v, err = s.Review(ctx, req.AppID, req.ReviewID); err != nil { // somebody else, a moment earlier
 			return nil, err
+		}
+		if refused && v.State() == ReviewOpen {
+			return nil, refusal
 		}
 	}
 	if v.Resolution != req.Action || v.Note != req.Note {
