@@ -67,13 +67,23 @@ func (w *worker[A]) Work(ctx context.Context, job *river.Job[A]) error {
 	return nil
 }
 
-// NextRetry tries again some seconds after a failure of our own, such as a database that is away, however many there
-// were in a job's long life.
-func (w *worker[A]) NextRetry(*river.Job[A]) time.Time {
-	return time.Now().Add(retryMin + rand.N(retryMin)) //nolint:gosec // jitter is no secret
+// NextRetry tries again after a failure of our own, such as a database that is away.
+func (w *worker[A]) NextRetry(job *river.Job[A]) time.Time {
+	return time.Now().Add(retryIn(job.Attempt))
 }
 
-const retryMin = 5 * time.Second
+// A failed job waits for this long at first. After hundreds of failures, which may be all of its long life's, it waits for
+// retryMax: River keeps each of them, and has no room for more than attemptsMax.
+const (
+	retryMin = 5 * time.Second
+	retryMax = 5 * time.Minute
+)
+
+// retryIn is a tenth of retryMin more for each failure there was, and up to twice as long by chance.
+func retryIn(failures int) time.Duration {
+	wait := min(retryMin+time.Duration(failures)*retryMin/10, retryMax)
+	return wait + rand.N(wait) //nolint:gosec // jitter is no secret
+}
 
 type upkeepWorker struct {
 	river.WorkerDefaults[upkeep]
