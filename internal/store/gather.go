@@ -79,7 +79,7 @@ func (g *gather[V]) take() []*question[V] {
 }
 
 func (g *gather[V]) run(group []*question[V]) {
-	if err := g.answer(group); err != nil && len(group) > 1 {
+	if err := g.answer(group); isRefusal(err) && len(group) > 1 {
 		for one := range slices.Chunk(group, 1) { // a key that the database does not take spoils nobody else's
 			_ = g.answer(one) // who asked is told
 		}
