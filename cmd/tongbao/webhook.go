@@ -84,7 +84,9 @@ func (c *webhookRetryCommand) Run(ctx context.Context, sys system) error {
 			n, more, err = webhooks.RetryDead(ctx, c.App, c.ID, c.Since)
 			total += n
 		}
-		fmt.Fprintf(sys.stdout, "webhooks on their way again: %d\n", total)
+		if total > 0 || err == nil { // what was sent before a failure is on its way all the same
+			fmt.Fprintf(sys.stdout, "webhooks on their way again: %d\n", total)
+		}
 		return err
 	})
 }

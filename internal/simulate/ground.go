@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -97,12 +99,39 @@ func (g *ground) execute(ctx context.Context, statement string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
-// dsn names another database of the same server. Many simulations share the server, so each takes few connections.
+// poolMax is how many connections each replica, and who watches them, may have: many simulations share a server.
+const poolMax = 4
+
+// runsAtOnce is how many runs share the machine, where most of the time one of them waits, for the disk or for a pause
+// between two tries; and PostgreSQL, which has room for so many connections.
+func (g *ground) runsAtOnce(ctx context.Context) (int, error) {
+	most := 12 * runtime.GOMAXPROCS(0)
+	if g.postgres == nil {
+		return most, nil
+	}
+	conn, err := pgx.Connect(ctx, g.postgres.String())
+	if err != nil {
+		return 0, fmt.Errorf("simulate: connect to PostgreSQL: %w", err)
+	}
+	var free int
+	err = conn.QueryRow(ctx, `SELECT CAST(current_setting('max_connections') AS int) - CAST(current_setting('superuser_reserved_connections') AS int)
+		- (SELECT COUNT(*) FROM pg_stat_activity)`).Scan(&free)
+	if err = errors.Join(err, conn.Close(ctx)); err != nil {
+		return 0, fmt.Errorf("simulate: ask PostgreSQL how many connections it has left: %w", err)
+	}
+	const each = (replicas+1)*poolMax + 1 // with the one that makes databases and removes them
+	if free < each {
+		return 0, fmt.Errorf("simulate: PostgreSQL has %d connections left and a run needs %d; raise its max_connections", free, each)
+	}
+	return min(most, free/each), nil
+}
+
+// dsn names another database of the same server.
 func (g *ground) dsn(database string) string {
 	u := *g.postgres
 	u.Path = "/" + database
 	q := u.Query()
-	q.Set("pool_max_conns", "4")
+	q.Set("pool_max_conns", strconv.Itoa(poolMax))
 	u.RawQuery = q.Encode()
 	return u.String()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -47,10 +46,14 @@ func Run(ctx context.Context, c Config, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, g.close(ctx)) }()
+	atOnce, err := g.runsAtOnce(ctx)
+	if err != nil {
+		return err
+	}
 	r := newReport(c, out)
 	seeds := make(chan uint64)
 	var group sync.WaitGroup
-	for range runsAtOnce() {
+	for range atOnce {
 		group.Go(func() {
 			for seed := range seeds {
 				r.add(g.run(ctx, seed))
@@ -69,10 +72,6 @@ func Run(ctx context.Context, c Config, out io.Writer) (err error) {
 	group.Wait()
 	return r.end(ctx)
 }
-
-// runsAtOnce is how many runs share the machine: most of the time one of them waits, for the disk or for a pause between
-// two tries.
-func runsAtOnce() int { return 12 * runtime.GOMAXPROCS(0) }
 
 // logLines is how much of the gateways' log a failure shows.
 const logLines = 30
