@@ -100,6 +100,14 @@ var mutants = []mutant{
 		"\t\t\t\trest = append(rest, e)\n\t\t\t}\n\t\t}\n\t\tgroup = rest", "\t\t\t\tc.answer(err, e)\n\t\t\t}\n\t\t}\n\t\tgroup = rest", "./internal/store", "^TestGroups$",
 	},
 	{
+		"two orders of a payment that are asked for together are one payment in memory", "internal/store/payment.go",
+		"byTradeNo[tradeNo] = clonePayment(p)", "byTradeNo[tradeNo] = p", "./internal/store", "^TestTwoOrdersOfAPaymentAskedForTogetherAreAnsweredEachForItself$",
+	},
+	{
+		"changes that wait for held rows take every connection", "internal/store/postgres.go",
+		"max(1, int(config.MaxConns)/4)", "1000", "./internal/store", "^TestGroups$",
+	},
+	{
 		"a review is resolved twice", "internal/store/review.go",
 		"WHERE app_id = $1 AND id = $2 AND resolved_at = 0", "WHERE app_id = $1 AND id = $2", "./internal/store", "^TestSQLite$",
 	},
