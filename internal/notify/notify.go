@@ -126,13 +126,15 @@ func (h handler) serve(w http.ResponseWriter, r *http.Request) {
 }
 
 // buffer reads the body ahead, so that a sender who dribbles takes no place from the provider. A body that is too long or
-// broken stays as it is: who parses it says so.
+// broken stays as it is: who parses it says so, without waiting for more of it.
 func buffer(r *http.Request) {
 	if r.ContentLength > bodyMax {
 		return
 	}
 	var body bytes.Buffer
-	_, _ = io.CopyN(&body, r.Body, bodyMax) // the error comes again to who reads on
+	// A byte more than may come: without it, who parses would wait for the end of a body that is just so long. The error
+	// comes again to who reads on.
+	_, _ = io.CopyN(&body, r.Body, bodyMax+1)
 	r.Body = io.NopCloser(io.MultiReader(&body, r.Body))
 }
 

@@ -180,36 +180,45 @@ func TestBeyondTheBoundTheAnswerIs503AtOnce(t *testing.T) {
 	}
 }
 
-// dribble is a body of which a byte has come, and the rest comes when it is told to.
-type dribble struct {
-	read chan struct{}
-	rest chan struct{}
+// silence is the rest of a body, which does not come until it is told to, and then breaks off.
+type silence struct {
+	asked chan struct{}
+	end   chan struct{}
 }
 
-func (d dribble) Read(p []byte) (int, error) {
+func (s silence) Read([]byte) (int, error) {
 	select {
-	case d.read <- struct{}{}:
-		p[0] = '{'
-		return 1, nil
-	case <-d.rest:
-		return 0, io.ErrUnexpectedEOF
+	case s.asked <- struct{}{}:
+		<-s.end
+	case <-s.end:
 	}
+	return 0, io.ErrUnexpectedEOF
 }
 
 func TestWhoDribblesTakesNoPlace(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, startProvider(t), storetest.OpenSQLite(t))
-	r := b.request(b.message("n1"))
-	slow := dribble{make(chan struct{}), make(chan struct{})}
-	r.Body, r.ContentLength = io.NopCloser(slow), 1000
-	answered := make(chan int, 1)
-	go func() { answered <- b.send(r) }()
-	<-slow.read
-	if got := b.heard.inHouse(); got != 0 {
-		t.Errorf("%d in the house while the body is on its way", got)
-	}
-	close(slow.rest)
-	if got := <-answered; got < 400 {
-		t.Errorf("a broken body was answered %d", got)
+	for name, body := range map[string]struct {
+		came      int64 // bytes
+		announced int64 // -1: in chunks
+	}{
+		"after a byte":              {1, 1000},
+		"after as many as may come": {64 << 10, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := b.request(b.message("n1"))
+			slow := silence{make(chan struct{}), make(chan struct{})}
+			r.Body, r.ContentLength = io.NopCloser(io.MultiReader(io.LimitReader(zeros{}, body.came), slow)), body.announced
+			answered := make(chan int, 1)
+			go func() { answered <- b.send(r) }()
+			<-slow.asked
+			if got := b.heard.inHouse(); got != 0 {
+				t.Errorf("%d in the house while the body is on its way", got)
+			}
+			close(slow.end)
+			if got := <-answered; got < 400 {
+				t.Errorf("a broken body was answered %d", got)
+			}
+		})
 	}
 }
