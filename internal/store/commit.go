@@ -109,11 +109,11 @@ func putWebhooks(e payment.Event) statement {
 			SELECT w.app_id, 'whk_' || substr(e.id, 5) || '_' || substr(w.id, 5), w.id, e.id, e.type, 'pending', e.created_at, 0, e.created_at, e.created_at
 			FROM events e JOIN webhook_endpoints w ON w.app_id = e.app_id
 			WHERE e.app_id = $1 AND e.id = $2 AND NOT w.disabled AND (w.types = '' OR w.types LIKE '%,' || e.type || ',%')
-			RETURNING id`,
+			RETURNING id, round`,
 		args: []any{e.AppID, e.ID},
 		jobs: func(r rows) (payment.Job, error) {
-			id, err := scanText(r)
-			return payment.Job{Kind: payment.DeliverWebhook, AppID: e.AppID, ResourceID: id, At: e.CreatedAt}, err
+			round, err := scanRound(r)
+			return payment.Job{Kind: payment.DeliverWebhook, AppID: e.AppID, ResourceID: round, At: e.CreatedAt}, err
 		},
 	}
 }

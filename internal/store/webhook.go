@@ -161,22 +161,30 @@ func (s *Store) RetryDead(ctx context.Context, appID, endpointID string, since, 
 // retry begins the next round of the app's webhooks that fit, and commits a job for each. which goes on after $2.
 func (s *Store) retry(ctx context.Context, appID string, at time.Time, which string, args ...any) (retried int, err error) {
 	err = s.inTx(ctx, func(tx *Tx) error {
-		ids, err := list(ctx, tx, scanText, `UPDATE webhooks SET state = 'pending', round = round + 1, round_began = $2, tries = 0, next_try_at = $2
-			WHERE app_id = $1 AND `+which+` RETURNING id`, append([]any{appID, millis(at)}, args...)...)
-		if err != nil || len(ids) == 0 {
+		all, err := list(ctx, tx, scanRound, `UPDATE webhooks SET state = 'pending', round = round + 1, round_began = $2, tries = 0, next_try_at = $2
+			WHERE app_id = $1 AND `+which+` RETURNING id, round`, append([]any{appID, millis(at)}, args...)...)
+		if err != nil || len(all) == 0 {
 			return err
 		}
-		jobs := make([]Job, len(ids))
-		for i, id := range ids {
-			jobs[i] = Job{Job: payment.Job{Kind: payment.DeliverWebhook, AppID: appID, ResourceID: id, At: at}, Cause: trace.SpanContextFromContext(ctx)}
+		jobs := make([]Job, len(all))
+		for i, round := range all {
+			jobs[i] = Job{Job: payment.Job{Kind: payment.DeliverWebhook, AppID: appID, ResourceID: round, At: at}, Cause: trace.SpanContextFromContext(ctx)}
 		}
-		retried = len(ids)
+		retried = len(all)
 		return s.queue.EnqueueTx(ctx, tx, jobs)
 	})
 	if err != nil {
 		return 0, err
 	}
 	return retried, nil
+}
+
+// scanRound scans a webhook's id and round.
+func scanRound(r rows) (string, error) {
+	var id string
+	var round int64
+	err := r.Scan(&id, &round)
+	return webhook.JobOf(id, round), err
 }
 
 // DeadLetters sums up the dead webhooks of every app's endpoints; endpoints without any are left out.

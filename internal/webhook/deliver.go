@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -13,11 +15,20 @@ const settleMax = 20 * time.Second
 // DeliverMax is more than a call of [Service.Deliver] takes with a working database: give its job as long.
 const DeliverMax = tryMax + settleMax + 10*time.Second
 
-// Deliver tries a webhook once, if a try is due. It is the work of a job, and may run twice: a webhook that is no longer
-// pending, or not due, is left alone. again is when to call next; the zero time means that there is nothing left to do.
-// An error means that the try could not be made or recorded: call again soon. What the endpoint did wrong is no error;
-// it is recorded as a [Delivery].
-func (s *Service) Deliver(ctx context.Context, appID, webhookID string) (again time.Time, err error) {
+// JobOf is what the job of a webhook's round carries. A retry begins a round with a job of its own; the job that waited for
+// the next try of the round before must then end, or each would try, at the same times.
+func JobOf(webhookID string, round int64) string {
+	return webhookID + roundMark + strconv.FormatInt(round, 10)
+}
+
+const roundMark = "@"
+
+// Deliver tries a webhook once, if a try is due. It is the work of a job, see [JobOf], and may run twice: a webhook that is
+// no longer pending, not due, or in another round is left alone; a job that names no round serves every one. again is when
+// to call next; the zero time means that there is nothing left to do. An error means that the try could not be made or
+// recorded: call again soon. What the endpoint did wrong is no error; it is recorded as a [Delivery].
+func (s *Service) Deliver(ctx context.Context, appID, job string) (again time.Time, err error) {
+	webhookID, round, named := strings.Cut(job, roundMark)
 	w, err := s.store.WebhookByID(ctx, appID, webhookID)
 	if errors.Is(err, ErrNotFound) {
 		return time.Time{}, nil // the endpoint was deleted
@@ -27,7 +38,7 @@ func (s *Service) Deliver(ctx context.Context, appID, webhookID string) (again t
 	}
 	now := s.clock()
 	switch {
-	case w.State != Pending:
+	case w.State != Pending, named && round != strconv.FormatInt(w.Round, 10):
 		return time.Time{}, nil
 	case now.Before(w.NextTryAt):
 		return w.NextTryAt, nil

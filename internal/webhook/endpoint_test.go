@@ -354,6 +354,27 @@ func TestRetry(t *testing.T) {
 		})
 	}
 
+	t.Run("JobOfTheRoundBeforeEnds", func(t *testing.T) {
+		t.Parallel()
+		a, b := newApp(t, status(500)), setup(t, nil)
+		e, _ := b.endpoint(t, a.URL)
+		id := b.webhook(e)
+		d, _ := b.deliver(t, JobOf(id, 0))
+		if err := b.Retry(t.Context(), shop, d.ID); err != nil {
+			t.Fatal(err)
+		}
+		_, again := b.deliver(t, JobOf(id, 1))
+		for _, at := range []time.Time{b.clock.Now(), again} { // the next try is not due, and is
+			b.clock.set(at)
+			if again, err := b.Deliver(t.Context(), shop, JobOf(id, 0)); err != nil || !again.IsZero() {
+				t.Errorf("the job of the round before comes again at %v, %v", again, err)
+			}
+		}
+		if d, again := b.deliver(t, JobOf(id, 1)); d.Try != 2 || again.IsZero() || len(a.requests()) != 3 {
+			t.Errorf("try %d, again %v, %d requests", d.Try, again, len(a.requests()))
+		}
+	})
+
 	t.Run("RetryReachesAnEndpointThatKeepsFailingAtOnce", func(t *testing.T) {
 		t.Parallel()
 		a, b := newApp(t, status(500)), setup(t, nil)

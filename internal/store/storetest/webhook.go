@@ -71,7 +71,7 @@ func anEventGoesToEveryEndpointThatWantsIt(t *testing.T, b *bundle) {
 		if w.EndpointID != "whe_"+endpoint || w.EventID != "evt_0001P1" || w.State != webhook.Pending {
 			t.Errorf("webhook %+v", w)
 		}
-		if n := b.count(fmt.Sprintf(`SELECT COUNT(*) FROM enqueued WHERE kind = 'deliver_webhook' AND resource_id = 'whk_0001P1_%s' AND at = %d`, endpoint, epoch.UnixMilli())); n != 1 {
+		if n := b.count(fmt.Sprintf(`SELECT COUNT(*) FROM enqueued WHERE kind = 'deliver_webhook' AND resource_id = 'whk_0001P1_%s@0' AND at = %d`, endpoint, epoch.UnixMilli())); n != 1 {
 			t.Errorf("%d jobs for %s, want one that is due", n, endpoint)
 		}
 	}
@@ -240,7 +240,7 @@ func aRetryStartsTheScheduleAnewWithAJob(t *testing.T, b *bundle) {
 	if w.State != webhook.Pending || w.Round != 1 || w.Tries != 0 || !w.NextTryAt.Equal(at) || !w.RoundBegan.Equal(at) {
 		t.Errorf("webhook %+v", w)
 	}
-	if n := b.count(fmt.Sprintf(`SELECT COUNT(*) FROM enqueued WHERE resource_id = 'whk_0001P1_1' AND at = %d`, at.UnixMilli())); n != 1 {
+	if n := b.count(fmt.Sprintf(`SELECT COUNT(*) FROM enqueued WHERE resource_id = 'whk_0001P1_1@1' AND at = %d`, at.UnixMilli())); n != 1 {
 		t.Errorf("%d jobs", n)
 	}
 }
