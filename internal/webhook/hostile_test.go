@@ -4,11 +4,15 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -312,6 +316,29 @@ func TestTransport(t *testing.T) {
 		b := setup(t, nil)
 		e, _ := b.endpoint(t, server.URL)
 		if d, _ := b.deliver(t, b.webhook(e)); d.Success || !strings.Contains(d.Error, "certificate is not trusted") {
+			t.Errorf("got %+v", d)
+		}
+	})
+
+	t.Run("CertificateWhoseNamesAreNoTextIsAFailureInPlainText", func(t *testing.T) {
+		t.Parallel()
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"shop\x00\x1b[31m"}}
+		certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := httptest.NewUnstartedServer(nil)
+		a.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		a.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{certificate}, PrivateKey: key}}}
+		a.StartTLS()
+		t.Cleanup(a.Close)
+		b := setup(t, nil)
+		e, _ := b.endpoint(t, strings.Replace(a.URL, "127.0.0.1", "localhost", 1))
+		if d, _ := b.deliver(t, b.webhook(e)); d.Success || !strings.Contains(d.Error, "valid for shop??[31m,") {
 			t.Errorf("got %+v", d)
 		}
 	})

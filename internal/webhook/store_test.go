@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/tongbao-pay/tongbao/internal/payment"
 	"github.com/tongbao-pay/tongbao/internal/secret"
@@ -115,6 +117,8 @@ func (m *memory) RecordDelivery(ctx context.Context, d Delivery, round int64, st
 		m.t.Errorf("%s webhook is tried next at %v", state, next)
 	case len(d.Error) > 300:
 		m.t.Errorf("the error is %d bytes long: %s", len(d.Error), d.Error)
+	case strings.ContainsFunc(d.Error, unicode.IsControl):
+		m.t.Errorf("the error has characters that are no text: %q", d.Error)
 	case d.AppID == "" || d.EndpointID == "" || d.EventID == "" || d.EventType == "" || d.Duration < 0 || next.Nanosecond()%1e6 != 0:
 		m.t.Errorf("a delivery that cannot be: %+v, next %v", d, next)
 	}

@@ -10,8 +10,10 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -128,9 +130,16 @@ func connectionFailure(ctx context.Context, err error) string {
 	return "the connection broke; the receiver must speak HTTP, and over https TLS 1.2 or newer"
 }
 
-// short cuts text of foreign making to what fits a list.
+// short cuts text of foreign making to what fits a list, and leaves out what is no text: the names in a certificate may
+// hold any ASCII, U+0000 too, with which PostgreSQL would not keep the try.
 func short(text string) string {
 	const most = 160
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most]) + "..."
 	}
