@@ -38,7 +38,7 @@ func (h *house) leave(stay time.Duration) {
 	defer h.mu.Unlock()
 	h.inside--
 	if stay > onTime {
-		h.bound = max(boundMin, h.bound-h.bound/64)
+		h.bound = max(boundMin, h.bound-max(1, h.bound/64))
 		return
 	}
 	h.bound = min(boundMax, h.bound+1)

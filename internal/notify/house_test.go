@@ -30,8 +30,8 @@ func TestTheBoundFollowsHowLongNotificationsStay(t *testing.T) {
 		h.leave(time.Minute)
 		h.enter()
 	}
-	if h.bound < boundMin {
-		t.Errorf("a bound of %d: nothing would ever be measured again", h.bound)
+	if h.bound != boundMin {
+		t.Errorf("a bound of %d where all are late, want %d: with fewer nothing would ever be measured again", h.bound, boundMin)
 	}
 	for range 2 * boundMax {
 		h.leave(time.Millisecond)
