@@ -3,12 +3,14 @@ package direct
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 )
@@ -87,7 +89,7 @@ func (c *conn) obey(ctx context.Context) func() bool {
 		return func() bool { return true }
 	}
 	return context.AfterFunc(ctx, func() {
-		_ = c.stream.SetDeadline(time.Unix(1, 0)) // fails on a closed connection, which needs no more
+		_ = c.stream.SetDeadline(longAgo) // fails on a closed connection, which needs no more
 	})
 }
 
@@ -173,9 +175,29 @@ func (b *body) finish(complete bool) {
 		return
 	}
 	b.c = nil
-	if inOrder := b.released(); inOrder && complete && b.keep && c.reader.Buffered() == 0 {
+	if inOrder := b.released(); inOrder && complete && b.keep && c.isDrained() {
 		c.transport.keep(c)
 		return
 	}
 	c.close()
+}
+
+// longAgo is a deadline that lets nothing wait.
+var longAgo = time.Unix(1, 0)
+
+// isDrained tells whether nothing that was received is left to read. TLS takes more off the connection than it hands out: what
+// came in one piece with the answer is out of sight of reader and of alive, and would be the next request's answer.
+func (c *conn) isDrained() bool {
+	if c.reader.Buffered() > 0 {
+		return false
+	}
+	secured, ok := c.stream.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	if secured.SetReadDeadline(longAgo) != nil {
+		return false
+	}
+	_, err := c.reader.Peek(1) // of what TLS holds: the deadline keeps it off the connection
+	return errors.Is(err, os.ErrDeadlineExceeded) && secured.SetReadDeadline(time.Time{}) == nil
 }

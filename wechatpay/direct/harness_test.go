@@ -2,7 +2,9 @@ package direct_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tongbao-pay/tongbao/wechatpay/direct"
 )
@@ -98,6 +101,85 @@ func scripted(t *testing.T, answers ...string) (url string, connections *atomic.
 		serving.Wait()
 	})
 	return "http://" + listener.Addr().String(), connections
+}
+
+// scriptedTLS is a server that writes the records in one piece to its first request, and "second" to every other.
+func scriptedTLS(t *testing.T, config *tls.Config, records ...string) (url string, connections *atomic.Int64) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	connections = &atomic.Int64{}
+	var answered atomic.Bool
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			raw, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			connections.Add(1)
+			serving.Go(func() {
+				defer raw.Close()
+				gathered := &gatheringConn{Conn: raw}
+				secured := tls.Server(gathered, config)
+				reader := bufio.NewReader(secured)
+				for {
+					r, err := http.ReadRequest(reader)
+					if err != nil {
+						return
+					}
+					if _, err := io.Copy(io.Discard, r.Body); err != nil {
+						return
+					}
+					answers := []string{"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"}
+					if answered.CompareAndSwap(false, true) {
+						answers = records
+					}
+					gathered.gathers = true
+					for _, record := range answers {
+						if record == "" {
+							_ = secured.CloseWrite()
+							continue
+						}
+						_, _ = io.WriteString(secured, record)
+					}
+					if gathered.release() != nil {
+						return
+					}
+				}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		serving.Wait()
+	})
+	return "https://" + listener.Addr().String(), connections
+}
+
+// gatheringConn keeps what is written until it is released.
+type gatheringConn struct {
+	net.Conn
+	gathers bool
+	held    bytes.Buffer
+}
+
+func (c *gatheringConn) Write(piece []byte) (int, error) {
+	if c.gathers {
+		return c.held.Write(piece)
+	}
+	return c.Conn.Write(piece)
+}
+
+func (c *gatheringConn) release() error {
+	c.gathers = false
+	if err := c.SetWriteDeadline(time.Time{}); err != nil { // CloseWrite leaves one
+		return err
+	}
+	_, err := c.held.WriteTo(c.Conn)
+	return err
 }
 
 func request(ctx context.Context, t testing.TB, method, url, body string) *http.Request {

@@ -133,6 +133,49 @@ func TestEveryKindOfAnswerIsRead(t *testing.T) {
 	}
 }
 
+// TLS reads ahead of what it hands out, and what it holds is on no socket any more.
+func TestWhatTLSHoldsIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	s := serve(t, true, func(http.ResponseWriter, *http.Request) {})
+	const size = 9000 // is read around the connection's buffer
+	small, evil := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+	large := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, strings.Repeat("x", size))
+	for name, c := range map[string]struct {
+		records []string
+		kept    bool
+	}{
+		"NothingMore":    {[]string{small}, true},
+		"Parts":          {[]string{small[:20], small[20:39], small[39:]}, true},
+		"AnotherAnswer":  {[]string{small, evil}, false},
+		"NoContent":      {[]string{"HTTP/1.1 204 No Content\r\n\r\n", evil}, false},
+		"SameRecord":     {[]string{large + evil}, false},
+		"EndOfTheStream": {[]string{small, ""}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			at, connections := scriptedTLS(t, s.TLS, c.records...)
+			transport := transportTo(t, s)
+			response, err := transport.RoundTrip(request(t.Context(), t, http.MethodPost, at, "x"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			if _, err := io.ReadFull(response.Body, make([]byte, max(0, response.ContentLength))); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := response.Body.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+				t.Fatalf("after the body: %d bytes, %v", n, err)
+			}
+			if got := mustAsk(t, transport, request(t.Context(), t, http.MethodPost, at, "x")); got != "second" {
+				t.Errorf("the next answer is %q", got)
+			}
+			if kept := connections.Load() == 1; kept != c.kept {
+				t.Errorf("connection kept: %t, want %t", kept, c.kept)
+			}
+		})
+	}
+}
+
 func TestBrokenAnswersAreErrors(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]string{
