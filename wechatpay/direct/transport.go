@@ -22,6 +22,9 @@ const (
 type Transport struct {
 	base *http.Transport
 	tls  *tls.Config
+	// byBase is set when base has something that is not done here, such as a way of its own to make TLS connections: it then
+	// gets every request.
+	byBase bool
 
 	mu      sync.Mutex
 	idle    map[address][]*conn // the one used last is the last
@@ -33,8 +36,11 @@ type address struct{ scheme, host string }
 
 // New returns a Transport with the dialer, TLS configuration, limits and timeouts of base, which must not change any more.
 // base gets the requests that Transport does not handle itself: through proxies, with large bodies, with upgrades or trailers.
+// It gets all of them if it sets what is not done here: DialTLSContext, DialTLS, Dial, ResponseHeaderTimeout or MaxConnsPerHost.
 func New(base *http.Transport) *Transport {
 	t := &Transport{base: base, tls: &tls.Config{MinVersion: tls.VersionTLS12}, idle: make(map[address][]*conn)}
+	t.byBase = base.DialTLSContext != nil || base.ResponseHeaderTimeout > 0 || base.MaxConnsPerHost > 0 ||
+		base.DialTLS != nil || base.Dial != nil //nolint:staticcheck // deprecated, and still a way to choose the connection
 	if base.TLSClientConfig != nil {
 		t.tls = base.TLSClientConfig.Clone()
 	}
@@ -79,7 +85,7 @@ func (t *Transport) CloseIdleConnections() {
 }
 
 func (t *Transport) handles(r *http.Request) (bool, error) {
-	if r.URL == nil || r.URL.Host == "" || r.URL.Scheme != "https" && r.URL.Scheme != "http" || r.Close || r.Method == http.MethodConnect ||
+	if t.byBase || r.URL == nil || r.URL.Host == "" || r.URL.Scheme != "https" && r.URL.Scheme != "http" || r.Close || r.Method == http.MethodConnect ||
 		r.ContentLength > bodyBytesMax || r.ContentLength < 0 || len(r.TransferEncoding) > 0 || len(r.Trailer) > 0 {
 		return false, nil
 	}

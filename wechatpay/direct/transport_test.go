@@ -394,6 +394,55 @@ func TestProxiedRequestsGoToTheBase(t *testing.T) {
 	}
 }
 
+// A base that pins the provider's key in its own dialer, or bounds what is not bounded here, is not passed by.
+func TestWhatOnlyTheBaseDoesIsDoneByIt(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	s := serve(t, true, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			<-release
+		}
+	})
+	defer close(release)
+	for name, c := range map[string]struct {
+		change func(*http.Transport)
+		path   string
+	}{
+		"DialTLSContext": {
+			func(base *http.Transport) {
+				base.DialTLSContext = func(context.Context, string, string) (net.Conn, error) { return nil, errBody }
+			}, "/",
+		},
+		"DialTLS": {
+			func(base *http.Transport) {
+				base.DialTLS = func(string, string) (net.Conn, error) { return nil, errBody } //nolint:staticcheck // see New
+			}, "/",
+		},
+		"Dial": {
+			func(base *http.Transport) {
+				base.DialContext = nil
+				base.Dial = func(string, string) (net.Conn, error) { return nil, errBody } //nolint:staticcheck // see New
+			}, "/",
+		},
+		"ResponseHeaderTimeout": {
+			func(base *http.Transport) { base.ResponseHeaderTimeout = time.Millisecond }, "/slow",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base := s.Client().Transport.(*http.Transport).Clone() //nolint:forcetypeassert // httptest says so
+			c.change(base)
+			transport := direct.New(base)
+			t.Cleanup(transport.CloseIdleConnections)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			_, _, err := ask(transport, request(ctx, t, http.MethodPost, s.URL+c.path, "x"))
+			if timeout, ok := errors.AsType[net.Error](err); ctx.Err() != nil || !errors.Is(err, errBody) && (!ok || !timeout.Timeout()) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 func TestIdleConnectionsAreClosedInTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
