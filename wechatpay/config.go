@@ -210,8 +210,8 @@ func (c Config) validate() error {
 			v.add(name, "must not be negative")
 		}
 	}
-	if strings.ContainsAny(c.UserAgent, "\r\n") {
-		v.add("UserAgent", "must be one line")
+	if strings.ContainsFunc(c.UserAgent, isControl) {
+		v.add("UserAgent", "must be one line without control characters")
 	}
 	if !isVisibleASCII(c.AcceptLanguage) {
 		v.add("AcceptLanguage", "must be a language such as en or zh-CN")

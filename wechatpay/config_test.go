@@ -48,6 +48,7 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		{"NegativeTimeout", "QueryTimeout", func(c *Config) { c.QueryTimeout = -1 }},
 		{"AcceptLanguageOfTwoLines", "AcceptLanguage", func(c *Config) { c.AcceptLanguage = "en\r\nX: y" }},
 		{"UserAgentOfTwoLines", "UserAgent", func(c *Config) { c.UserAgent = "a\r\nb" }},
+		{"UserAgentWithNUL", "UserAgent", func(c *Config) { c.UserAgent = "a\x00b" }},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -180,5 +181,23 @@ func (r *Request) validate(v *validation) {
 				v.add("Header", name+" must be one serial")
 			}
 		}
+		// The transport would refuse them once the call has begun, as if they might have been sent.
+		switch {
+		case !isHeaderName(name):
+			v.add("Header", "a name may hold letters, digits, - and _ only")
+		case slices.ContainsFunc(values, func(value string) bool { return strings.ContainsFunc(value, isControl) }):
+			v.add("Header", name+" must not hold control characters")
+		}
 	}
 }
+
+func isHeaderName(name string) bool {
+	for _, b := range []byte(name) {
+		if !isAlphanumeric(b) && b != '-' && b != '_' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7F }
