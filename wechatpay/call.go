@@ -262,11 +262,23 @@ func (c *Client) take(ctx context.Context, k *call, response *http.Response, bod
 	case status >= 500:
 		return provider()
 	case status == http.StatusAccepted, len(response.Header[headerSignature]) > 0:
-		if err := c.verify(ctx, response.Header, body); err != nil {
+		if err := c.verifyRefusal(ctx, k, response.Header, body); err != nil {
 			return &failure{outcome: OutcomeUnknown, err: fmt.Errorf("answer %d: %w", status, err)}
 		}
 	}
 	return provider()
+}
+
+// verifyRefusal is verify, but a download of certificates must not wait for one, which would be itself: by a key that is not
+// known yet, its refusal is as good as one that carries no signature.
+func (c *Client) verifyRefusal(ctx context.Context, k *call, h http.Header, body []byte) error {
+	if !k.withoutKeys {
+		return c.verify(ctx, h, body)
+	}
+	if err := c.verifyBy(h, body, c.keys.Load().find); !errors.Is(err, ErrUnknownSerial) {
+		return err
+	}
+	return nil
 }
 
 // pause waits before the next try; false when the time left or the caller's budget does not allow one.

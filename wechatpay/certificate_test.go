@@ -287,6 +287,41 @@ func TestMerchantWithoutPlatformCertificatesGetsTheProvidersError(t *testing.T) 
 	}
 }
 
+// The key that signs the refusal of the first download is in the list that was refused.
+func TestRefusedDownloadDoesNotWaitForItself(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, func(p *provider, w http.ResponseWriter, _ receivedRequest, _ int) {
+		p.reply(w, http.StatusForbidden, `{"code":"NO_AUTH","message":"refused"}`)
+	})
+	p.signWith(signingKey{testPlatform, privateKey(t, "wechatpay_platform_private_key.pem")})
+	client := clientOf(t, p, func(c *Config) {
+		c.PublicKeys, c.PlatformCertificates, c.DownloadCertificates = nil, nil, true
+	})
+	err := client.RefreshCertificates(t.Context())
+	if CodeOf(err) != CodeNoAuth || OutcomeOf(err) != OutcomeRefused {
+		t.Errorf("refresh: got %v", err)
+	}
+	if _, err := client.PrepayNative(t.Context(), nativeRequest()); CodeOf(err) != CodeNoAuth || OutcomeOf(err) != OutcomeRetry {
+		t.Errorf("prepay: got %v", err)
+	}
+	if n := len(p.received()); n != 2 {
+		t.Errorf("%d downloads", n)
+	}
+}
+
+// A key that is known is believed, in a refused download too.
+func TestRefusedDownloadWithAWrongSignatureIsUnknown(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, func(p *provider, w http.ResponseWriter, _ receivedRequest, _ int) {
+		p.reply(w, http.StatusForbidden, `{"code":"NO_AUTH","message":"refused"}`)
+	})
+	p.signWith(signingKey{testPublicKeyID, privateKey(t, "wechatpay_platform_private_key.pem")})
+	err := clientOf(t, p).RefreshCertificates(t.Context())
+	if !errors.Is(err, ErrSignature) || OutcomeOf(err) != OutcomeUnknown {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRefreshWithoutAPIv3KeyIsRefused(t *testing.T) {
 	t.Parallel()
 	config := testConfig(t)
