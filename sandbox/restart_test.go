@@ -148,3 +148,23 @@ func TestRestart(t *testing.T) {
 }
 
 func firstOf[A, B any](a A, _ B) A { return a }
+
+// TestResetForgetsWhatIsBeingResent resets the sandbox while a notification is on its way: nothing of it comes back with a restart.
+func TestResetForgetsWhatIsBeingResent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.paid("ORDER0001", 100)
+	id := at(b.settled("ORDER0001")[0], "id").(string)
+	b.receiver.answerWith(func(int, received) int {
+		b.ok("POST", "/reset", nil)
+		return http.StatusNoContent
+	})
+	want(t, "received", b.ok("POST", "/notifications/"+id+"/resend", nil)["received"], true)
+	b.receiver.answer(http.StatusNoContent)
+
+	next := b.again()
+	next.native("ORDER0001", 100)
+	want(t, "notifications of a new order of the same number", len(next.ok("GET", "/wechatpay/orders/ORDER0001", nil)["notifications"].([]any)), 0)
+	status, _ := next.control("POST", "/notifications/"+id+"/resend", nil)
+	want(t, "status of a resend of what was forgotten", status, http.StatusNotFound)
+}

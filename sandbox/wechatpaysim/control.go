@@ -152,8 +152,10 @@ func (p *Provider) Resend(id string) (Resent, bool) {
 	if entry.Error == "" {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		n.State, n.NextAt = delivered, time.Time{}
-		p.put(recordNotification, id, n)
+		if p.notifications[id] == n { // else the sandbox was reset meanwhile
+			n.State, n.NextAt = delivered, time.Time{}
+			p.put(recordNotification, id, n)
+		}
 	}
 	return Resent{id, entry.Error == "", entry.Status, entry.Answer, entry.Error}, true
 }

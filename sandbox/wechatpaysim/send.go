@@ -56,6 +56,10 @@ func (p *Provider) sendDue(id string, due time.Time) {
 func (p *Provider) withhold(id string, due time.Time) {
 	p.mu.Lock()
 	n := p.notifications[id]
+	if n == nil || n.State != pending { // the sandbox was reset meanwhile, or a resend by hand got through first
+		p.mu.Unlock()
+		return
+	}
 	n.State, n.NextAt = withheld, time.Time{}
 	p.put(recordNotification, id, n)
 	shown := *n
