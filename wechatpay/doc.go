@@ -48,6 +48,8 @@
 //				err = storeOrder(r.Context(), order)
 //			} else if refund, ok := n.Refund(); ok {
 //				err = storeRefund(r.Context(), refund)
+//			} else {
+//				err = storeForAPerson(r.Context(), n) // of another kind, or not of the shape that is known
 //			}
 //		}
 //		wechatpay.AnswerNotification(w, err)
@@ -64,7 +66,8 @@
 //
 //	refund, err := client.CreateRefund(ctx, wechatpay.RefundRequest{
 //		OutTradeNo: "ORDER-20240601-1", OutRefundNo: "REFUND-1",
-//		Amount: wechatpay.RefundAmount{Refund: 40, Total: 100},
+//		NotifyURL: "https://pay.example.com/notify/wechat", // without it, the address of the merchant console, if any
+//		Amount:    wechatpay.RefundAmount{Refund: 40, Total: 100},
 //	})
 //
 // The answer says accepted; [Notification.Refund] or [Client.QueryRefund] says when the money is back. An ABNORMAL
