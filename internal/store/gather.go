@@ -21,7 +21,8 @@ const (
 type gather[V any] struct {
 	// ask answers for the keys of one owner, an account or an app; what it has no answer for is missing.
 	ask func(ctx context.Context, owner string, keys []string) (map[string]V, error)
-	// clone makes a caller an answer of his own, where several ask for the same key and may change what they get.
+	// clone makes each caller an answer of his own, where they change what they get and several may get the same: for one
+	// key, or for two that lead to it.
 	clone func(V) V
 
 	mu      sync.Mutex
@@ -96,15 +97,15 @@ func (g *gather[V]) run(group []*question[V]) {
 func (g *gather[V]) answer(group []*question[V]) error {
 	ctx, cancel := context.WithTimeout(trace.ContextWithSpanContext(context.Background(), group[0].cause), gatherTimeout)
 	defer cancel()
-	askers := map[string]int{}
+	keys := map[string]struct{}{}
 	for _, q := range group {
-		askers[q.key]++
+		keys[q.key] = struct{}{}
 	}
-	answers, err := g.ask(ctx, group[0].owner, slices.Collect(maps.Keys(askers)))
+	answers, err := g.ask(ctx, group[0].owner, slices.Collect(maps.Keys(keys)))
 	for _, q := range group {
 		q.answer, q.found = answers[q.key]
 		q.err = err
-		if askers[q.key]--; q.found && g.clone != nil && askers[q.key] > 0 {
+		if q.found && g.clone != nil {
 			q.answer = g.clone(q.answer)
 		}
 	}

@@ -149,14 +149,6 @@ func (s *Store) paymentsByTradeNo(ctx context.Context, accountID string, tradeNo
 			return err
 		}},
 	})
-	given := map[*payment.Payment]bool{}
-	for _, tradeNo := range tradeNos {
-		p := byTradeNo[tradeNo]
-		if given[p] { // by another of its orders: who asked for that one changes what he gets
-			byTradeNo[tradeNo] = clonePayment(p)
-		}
-		given[p] = p != nil
-	}
 	return byTradeNo, err
 }
 

@@ -100,8 +100,8 @@ var mutants = []mutant{
 		"\t\t\t\trest = append(rest, e)\n\t\t\t}\n\t\t}\n\t\tgroup = rest", "\t\t\t\tc.answer(err, e)\n\t\t\t}\n\t\t}\n\t\tgroup = rest", "./internal/store", "^TestGroups$",
 	},
 	{
-		"two orders of a payment that are asked for together are one payment in memory", "internal/store/payment.go",
-		"byTradeNo[tradeNo] = clonePayment(p)", "byTradeNo[tradeNo] = p", "./internal/store", "^TestTwoOrdersOfAPaymentAskedForTogetherAreAnsweredEachForItself$",
+		"two orders of a payment that are asked for together are one payment in memory", "internal/store/gather.go",
+		"q.answer = g.clone(q.answer)", "_ = g.clone(q.answer)", "./internal/store", "^TestTwoOrdersOfAPaymentAskedForTogetherAreAnsweredEachForItself$",
 	},
 	{
 		"changes that wait for held rows take every connection", "internal/store/postgres.go",
