@@ -60,12 +60,57 @@ func transportTo(t testing.TB, s *server) *direct.Transport {
 // scripted is a server that writes just what it is told, one answer for each request.
 func scripted(t *testing.T, answers ...string) (url string, connections *atomic.Int64) {
 	t.Helper()
+	var next atomic.Int64
+	address, connections := listening(t, func(conn net.Conn) {
+		for reader := bufio.NewReader(conn); readRequest(reader) == nil; {
+			i := int(next.Add(1)) - 1
+			if i >= len(answers) {
+				return
+			}
+			if _, err := io.WriteString(conn, answers[i]); err != nil || strings.Contains(answers[i], "close") || answers[i] == "" {
+				return
+			}
+		}
+	})
+	return "http://" + address, connections
+}
+
+// scriptedTLS is a server that writes the records in one piece to its first request, and "second" to every other.
+func scriptedTLS(t *testing.T, config *tls.Config, records ...string) (url string, connections *atomic.Int64) {
+	t.Helper()
+	var answered atomic.Bool
+	address, connections := listening(t, func(raw net.Conn) {
+		gathered := &gatheringConn{Conn: raw}
+		secured := tls.Server(gathered, config)
+		for reader := bufio.NewReader(secured); readRequest(reader) == nil; {
+			answers := []string{"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"}
+			if answered.CompareAndSwap(false, true) {
+				answers = records
+			}
+			gathered.gathers = true
+			for _, record := range answers {
+				if record == "" {
+					_ = secured.CloseWrite()
+					continue
+				}
+				_, _ = io.WriteString(secured, record)
+			}
+			if gathered.release() != nil {
+				return
+			}
+		}
+	})
+	return "https://" + address, connections
+}
+
+// listening is a server that serves each connection as it is told, until the end of the test.
+func listening(t *testing.T, serve func(net.Conn)) (address string, connections *atomic.Int64) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	connections = &atomic.Int64{}
-	var next atomic.Int64
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -76,23 +121,7 @@ func scripted(t *testing.T, answers ...string) (url string, connections *atomic.
 			connections.Add(1)
 			serving.Go(func() {
 				defer conn.Close()
-				reader := bufio.NewReader(conn)
-				for {
-					r, err := http.ReadRequest(reader)
-					if err != nil {
-						return
-					}
-					if _, err := io.Copy(io.Discard, r.Body); err != nil {
-						return
-					}
-					i := int(next.Add(1)) - 1
-					if i >= len(answers) {
-						return
-					}
-					if _, err := io.WriteString(conn, answers[i]); err != nil || strings.Contains(answers[i], "close") || answers[i] == "" {
-						return
-					}
-				}
+				serve(conn)
 			})
 		}
 	})
@@ -100,63 +129,16 @@ func scripted(t *testing.T, answers ...string) (url string, connections *atomic.
 		listener.Close()
 		serving.Wait()
 	})
-	return "http://" + listener.Addr().String(), connections
+	return listener.Addr().String(), connections
 }
 
-// scriptedTLS is a server that writes the records in one piece to its first request, and "second" to every other.
-func scriptedTLS(t *testing.T, config *tls.Config, records ...string) (url string, connections *atomic.Int64) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func readRequest(reader *bufio.Reader) error {
+	r, err := http.ReadRequest(reader)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	connections = &atomic.Int64{}
-	var answered atomic.Bool
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			raw, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			connections.Add(1)
-			serving.Go(func() {
-				defer raw.Close()
-				gathered := &gatheringConn{Conn: raw}
-				secured := tls.Server(gathered, config)
-				reader := bufio.NewReader(secured)
-				for {
-					r, err := http.ReadRequest(reader)
-					if err != nil {
-						return
-					}
-					if _, err := io.Copy(io.Discard, r.Body); err != nil {
-						return
-					}
-					answers := []string{"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"}
-					if answered.CompareAndSwap(false, true) {
-						answers = records
-					}
-					gathered.gathers = true
-					for _, record := range answers {
-						if record == "" {
-							_ = secured.CloseWrite()
-							continue
-						}
-						_, _ = io.WriteString(secured, record)
-					}
-					if gathered.release() != nil {
-						return
-					}
-				}
-			})
-		}
-	})
-	t.Cleanup(func() {
-		listener.Close()
-		serving.Wait()
-	})
-	return "https://" + listener.Addr().String(), connections
+	_, err = io.Copy(io.Discard, r.Body)
+	return err
 }
 
 // gatheringConn keeps what is written until it is released.
